@@ -19,6 +19,46 @@ interface IDepository {
     }
     struct DebtEntry { uint64 index; bytes32 creditor; uint128 amount; }
 
+    // Errors.
+    error InvalidEntity();
+    /// `left` must be smaller than `right`; a channel has two different ends.
+    error InvalidChannel();
+    error ZeroAmount();
+    /// Amounts, collateral and |ondelta| stay below 2^127.
+    error AmountOutOfRange();
+    error UnknownToken();
+    error WrongTokenKind();
+    /// A token answered false or reverted, or took more than it was told to.
+    error TransferFailed();
+    error UnexpectedTransfer();
+    error Reentered();
+    error InsufficientReserve();
+    error InsufficientCollateral();
+    /// An outflow while debts of that token remain: call enforceDebts first.
+    error DebtsOutstanding(bytes32 entity, uint32 token);
+    error NotTheCreditor();
+    error Unauthorized(bytes32 entity);
+    error InvalidSignature(bytes32 entity);
+    error Expired();
+    error MalformedBody();
+    error MalformedUpdate();
+    error FillsTooLong();
+    error DisputeRunning();
+    error NoDispute();
+    /// The given dispute is not the one that runs.
+    error DisputeMismatch();
+    error BodyMismatch();
+    error FillsMismatch();
+    error NonceNotNewer();
+    error AlreadyAnswered();
+    error DeadlinePassed();
+    /// Before the deadline only by or after the non-starter's answer.
+    error TooEarly();
+    /// A payment of the body is unrevealed and unexpired (section 7).
+    error PaymentPending(uint40 until);
+    /// Too little gas to give a clause its full bound (rule 28).
+    error NotEnoughGas();
+
     event TokenRegistered(uint32 indexed token, TokenKind kind, address contractAddress, uint256 id);
     event ReserveUpdated(bytes32 indexed entity, uint32 indexed token, uint256 reserve);
     event CollateralUpdated(bytes32 indexed left, bytes32 indexed right, uint32 indexed token, uint128 collateral, int128 ondelta);
