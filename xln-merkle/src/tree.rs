@@ -101,7 +101,7 @@ impl MerkleTree {
         let mut first = first_changed;
         let mut depth: usize = 0;
         while let Some(below) = self.levels.get(depth).filter(|level| level.len() > 1) {
-            first = first / arity;
+            first /= arity;
             let parents: Vec<Hash> = below.chunks(arity.get()).skip(first).map(|group| self.scheme.parent(group)).collect();
             depth = depth.saturating_add(1);
             match self.levels.get_mut(depth) {
