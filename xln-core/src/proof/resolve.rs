@@ -1,0 +1,239 @@
+//! What a dispute comes out at when it is finalized: the reference model of the contracts (`docs/protocol.md` sections 7
+//! and 8). Pure: the facts of the chain are arguments. Dispute decisions use it, and differential tests hold the bytecode
+//! against it.
+
+use alloc::vec::Vec;
+use alloy_primitives::{I256, U256};
+
+use super::body::{Batch, Body, Clause, PaymentItem, SwapItem};
+use super::fills::Fills;
+use crate::limits::MAX_LOCK_S;
+use crate::types::{Address, Hash, HashKind, Side, TokenFact, TokenId, UnixSeconds};
+
+/// A dispute at the moment of its finalize.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispute<'a> {
+    /// The body of the shown state.
+    pub body: &'a Body,
+    /// Collateral and ondelta that the chain has now. A token that is not listed has neither.
+    pub facts: &'a [TokenFact],
+    /// Chain time of the finalize.
+    pub now: UnixSeconds,
+    /// Chain time of the start.
+    pub started_at: UnixSeconds,
+    /// The Depository's window, in seconds.
+    pub window_s: u64,
+    /// Fills that left gave for this body, at the start or in its answer.
+    pub left_fills: FillsGiven<'a>,
+    /// Fills that right gave for this body, at the start or in its answer.
+    pub right_fills: FillsGiven<'a>,
+}
+
+/// Encoded fills as one side gave them; empty if it gave none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FillsGiven<'a> {
+    /// The bytes; malformed ones mean no fill.
+    pub bytes: &'a [u8],
+    /// Chain time at which they were given.
+    pub at: UnixSeconds,
+}
+
+/// What becomes of one token, in its base unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TokenSplit {
+    /// The token.
+    pub token: TokenId,
+    /// What left's reserve receives.
+    pub left_reserve: u128,
+    /// What right's reserve receives.
+    pub right_reserve: u128,
+    /// Who owes the other how much more, from its reserve first, then as a debt.
+    pub debt: Option<(Side, u128)>,
+}
+
+/// Why a dispute has no outcome now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// A payment is neither revealed nor expired: finalize reverts up to and including this time.
+    #[error("a payment is undecided until {0:?}")]
+    PendingUntil(UnixSeconds),
+    /// An instrument that this model does not know decides a clause.
+    #[error("instrument {0} is unknown to this model")]
+    UnknownInstrument(u16),
+    /// A delta lies so far out that the debt passes 128 bits, which no channel within the protocol's range reaches.
+    #[error("a debt is out of range")]
+    DebtOutOfRange,
+}
+
+/// Applies the clauses of a body and splits the collateral of its tokens, in the body's order.
+///
+/// `registry` says when a secret was first revealed to a provider's registry. Clauses apply in the body's order, swaps after
+/// all others; one whose shift leaves its allowances changes nothing and blocks nothing.
+///
+/// # Errors
+/// [`ResolveError::PendingUntil`] while a payment is undecided, at most until deadline and
+/// [`MAX_LOCK_S`](crate::limits::MAX_LOCK_S); other variants as they say.
+pub fn resolve(
+    dispute: &Dispute<'_>,
+    registry: &dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
+) -> Result<Vec<TokenSplit>, ResolveError> {
+    let mut model = Model::new(dispute, registry);
+    let swaps = |clause: &&Clause| matches!(clause.batch, Batch::Swap(_));
+    let clauses = &dispute.body.clauses;
+    clauses.iter().filter(|clause| !swaps(clause)).try_for_each(|clause| model.apply(clause))?;
+    clauses.iter().filter(swaps).try_for_each(|clause| model.apply(clause))?;
+    let last_wait = dispute.started_at.plus(dispute.window_s).plus(MAX_LOCK_S);
+    match model.pending_until.map(|until| until.min(last_wait)) {
+        Some(until) if dispute.now <= until => Err(ResolveError::PendingUntil(until)),
+        _ => model.deltas.iter().zip(&dispute.body.tokens).map(|(row, (token, _))| row.split(*token)).collect(),
+    }
+}
+
+/// A token while clauses are applied.
+#[derive(Clone, Copy)]
+struct Row {
+    collateral: u128,
+    delta: I256,
+}
+
+struct Model<'a> {
+    dispute: &'a Dispute<'a>,
+    registry: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
+    left_fills: Fills,
+    right_fills: Fills,
+    deltas: Vec<Row>,
+    pending_until: Option<UnixSeconds>,
+}
+
+impl<'a> Model<'a> {
+    fn new(dispute: &'a Dispute<'a>, registry: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>) -> Self {
+        let row = |(token, offdelta): &(TokenId, i128)| {
+            let fact = dispute.facts.iter().find(|fact| fact.token == *token);
+            let (collateral, ondelta) = fact.map_or((0, 0), |fact| (fact.collateral, fact.ondelta));
+            // Two numbers of 128 bits never overflow 256.
+            Row { collateral, delta: wide(ondelta).saturating_add(wide(*offdelta)) }
+        };
+        Self {
+            dispute,
+            registry,
+            left_fills: Fills::parse(dispute.left_fills.bytes).unwrap_or_default(),
+            right_fills: Fills::parse(dispute.right_fills.bytes).unwrap_or_default(),
+            deltas: dispute.body.tokens.iter().map(row).collect(),
+            pending_until: None,
+        }
+    }
+
+    fn apply(&mut self, clause: &Clause) -> Result<(), ResolveError> {
+        let before = self.deltas.clone();
+        let pending = match &clause.batch {
+            Batch::Payments(items) => self.pay(clause, items),
+            Batch::Swap(offer) => {
+                self.swap(offer);
+                None
+            }
+            Batch::Custom { instrument, .. } => return Err(ResolveError::UnknownInstrument(*instrument)),
+        };
+        if within_allowances(clause, &before, &self.deltas) {
+            self.pending_until = self.pending_until.max(pending);
+        } else {
+            self.deltas = before;
+        }
+        Ok(())
+    }
+
+    /// Applies what was revealed in time; the latest expiry of what is undecided.
+    fn pay(&mut self, clause: &Clause, items: &[PaymentItem]) -> Option<UnixSeconds> {
+        let mut pending = None;
+        for item in items {
+            match (self.registry)(&clause.provider, item.kind, &item.hash) {
+                Some(at) if at <= item.expiry => self.shift(item.token_index, item.payer, item.amount),
+                None if self.dispute.now <= item.expiry => pending = pending.max(Some(item.expiry)),
+                _ => {}
+            }
+        }
+        pending
+    }
+
+    fn swap(&mut self, offer: &SwapItem) {
+        let taker = offer.maker.other();
+        let (fills, given) = match taker {
+            Side::Left => (&self.left_fills, self.dispute.left_fills),
+            Side::Right => (&self.right_fills, self.dispute.right_fills),
+        };
+        let Some(asked) = fills.amount(offer.id).filter(|_| given.at <= offer.expiry) else { return };
+        let whole = asked == offer.remaining;
+        if !whole && (asked < offer.min_fill || asked > offer.remaining) {
+            return;
+        }
+        let fill = self.affordable(offer, taker).map_or(0, |limit| asked.min(limit));
+        let Some(price) = offer.price(fill) else { return };
+        self.shift(offer.give_index, offer.maker, fill);
+        self.shift(offer.want_index, taker, price);
+    }
+
+    /// The largest fill whose price leaves the taker within its credit limit.
+    fn affordable(&self, offer: &SwapItem, taker: Side) -> Option<u128> {
+        let row = self.deltas.get(usize::from(offer.want_index))?;
+        let limit = wide_unsigned(offer.taker_limit);
+        let capacity = match taker {
+            Side::Left => row.delta.checked_add(limit)?,
+            Side::Right => wide_unsigned(row.collateral).checked_add(limit)?.checked_sub(row.delta)?,
+        };
+        if capacity.is_negative() {
+            return None;
+        }
+        // The rounded-up price of f is at most the capacity c exactly if f * want <= c * give. Prices and amounts are below
+        // 2^128, so that a capacity beyond that is as good as that.
+        let capacity = capacity.unsigned_abs().min(U256::from(u128::MAX));
+        let fill = capacity.checked_mul(U256::from(offer.give))?.checked_div(U256::from(offer.want))?;
+        Some(u128::try_from(fill).unwrap_or(u128::MAX))
+    }
+
+    /// Moves an amount from `payer` to the other side.
+    fn shift(&mut self, index: u8, payer: Side, amount: u128) {
+        if let Some(row) = self.deltas.get_mut(usize::from(index)) {
+            // At most 33 clauses of 32 items move 128 bits each: 256 are never reached.
+            row.delta = match payer {
+                Side::Left => row.delta.saturating_sub(wide_unsigned(amount)),
+                Side::Right => row.delta.saturating_add(wide_unsigned(amount)),
+            };
+        }
+    }
+}
+
+fn within_allowances(clause: &Clause, before: &[Row], after: &[Row]) -> bool {
+    before.iter().zip(after).enumerate().all(|(index, (old, new))| {
+        let allowance = clause.allowances.iter().find(|allowance| usize::from(allowance.token_index) == index);
+        let (right, left) = allowance.map_or((0, 0), |allowance| (allowance.right, allowance.left));
+        let change = new.delta.saturating_sub(old.delta);
+        let bound = if change.is_negative() { left } else { right };
+        change.unsigned_abs() <= U256::from(bound)
+    })
+}
+
+impl Row {
+    /// Inside `0 ..= collateral` the delta splits it; outside, one side takes all and the other owes the rest.
+    fn split(&self, token: TokenId) -> Result<TokenSplit, ResolveError> {
+        let magnitude = self.delta.unsigned_abs();
+        let amount = |value: U256| u128::try_from(value).map_err(|_| ResolveError::DebtOutOfRange);
+        let (left_reserve, debt) = if self.delta.is_negative() {
+            (0, Some((Side::Left, amount(magnitude)?)))
+        } else if magnitude > U256::from(self.collateral) {
+            let beyond = magnitude.saturating_sub(U256::from(self.collateral));
+            (self.collateral, Some((Side::Right, amount(beyond)?)))
+        } else {
+            (amount(magnitude)?, None)
+        };
+        Ok(TokenSplit { token, left_reserve, right_reserve: self.collateral.saturating_sub(left_reserve), debt })
+    }
+}
+
+fn wide(value: i128) -> I256 {
+    let magnitude = wide_unsigned(value.unsigned_abs());
+    if value < 0 { magnitude.saturating_neg() } else { magnitude }
+}
+
+fn wide_unsigned(value: u128) -> I256 {
+    I256::from_raw(U256::from(value))
+}
