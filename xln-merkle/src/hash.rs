@@ -30,6 +30,8 @@ impl HashAlgorithm {
 #[derive(Clone)]
 pub struct Hasher(Inner);
 
+// Lives on the stack for one hash; a box would cost an allocation per node.
+#[allow(clippy::large_enum_variant, reason = "with asm-keccak the sponge buffers a block")]
 #[derive(Clone)]
 enum Inner {
     Sha256(sha2::Sha256),

@@ -9,6 +9,13 @@ use super::rows::{Kind, Position};
 use super::{Snap, Stamped, StateMachine};
 use crate::storage::{Storage, rows};
 
+/// Where a replay ended.
+pub(super) struct Replayed<S> {
+    pub(super) placed: Placed<S>,
+    /// Number of entries applied.
+    pub(super) applied: u64,
+}
+
 impl<M: StateMachine, S: Storage> Hstm<M, S> {
     /// The state after the last entry that is not higher than `height`.
     ///
@@ -90,12 +97,18 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
         let mut placed = self.base_state()?;
         for index in self.snaps.values() {
             let height = index.position.height;
-            placed = self.replay(placed, |position| position.height > height)?.0;
+            placed = self.replay(placed, |position| position.height > height)?.placed;
             let snap = self.snap(height)?;
             let same = placed.position == snap.position
                 && self.machine.encode_state(&placed.state) == self.machine.encode_state(&snap.state);
             if !same {
                 return Err(HstmError::Corrupt { height, what: Corruption::SnapDiffers });
+            }
+        }
+        for row in rows(&self.storage, &self.layout.section(Kind::SnapState), None, 1) {
+            let height = self.layout.height(Kind::SnapState, &row?.0).unwrap_or(0);
+            if !self.snaps.contains_key(&height) {
+                return Err(HstmError::Corrupt { height, what: Corruption::SnapIndex });
             }
         }
         self.replay(placed, |_| false).map(drop)
@@ -113,7 +126,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
             Some(cached) if stored.is_none_or(|stored| stored.height <= cached.position.height) => cached,
             _ => self.start_below(&within)?,
         };
-        let (placed, _) = self.replay(start, |position| !within(position))?;
+        let Replayed { placed, .. } = self.replay(start, |position| !within(position))?;
         self.cache.insert(placed.clone());
         Ok(placed)
     }
@@ -145,7 +158,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
         &self,
         start: Placed<M::State>,
         beyond: impl Fn(&Position) -> bool,
-    ) -> Result<(Placed<M::State>, u64), HstmError<M::Error>> {
+    ) -> Result<Replayed<M::State>, HstmError<M::Error>> {
         let Placed { mut position, mut state } = start;
         let mut applied: u64 = 0;
         let from = self.layout.key(Kind::Entry, position.height.saturating_add(1));
@@ -162,7 +175,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
                 return Err(corrupt(Corruption::BrokenChain));
             }
             if beyond(&row.position) {
-                return Ok((Placed { position, state }, applied));
+                return Ok(Replayed { placed: Placed { position, state }, applied });
             }
             let entry = self.machine.decode_entry(row.body).map_err(HstmError::Machine)?;
             self.machine.apply(Arc::make_mut(&mut state), &entry).map_err(HstmError::Machine)?;
@@ -170,7 +183,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
             applied = applied.saturating_add(1);
         }
         if position == self.tip() {
-            Ok((Placed { position, state }, applied))
+            Ok(Replayed { placed: Placed { position, state }, applied })
         } else {
             Err(HstmError::Corrupt { height: position.height, what: Corruption::Truncated })
         }

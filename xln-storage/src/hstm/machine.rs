@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cache::{Cache, Placed};
 use super::error::{Corruption, HstmError};
+use super::history::Replayed;
 use super::rows::{Head, Kind, Layout, Position, SnapIndex};
 use super::{Snap, Stamped, StateMachine};
 use crate::batch::WriteBatch;
@@ -72,8 +73,8 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
         hstm.base = base;
         hstm.snaps = hstm.load_index()?;
         hstm.present.position = tip;
-        let (placed, replayed) = hstm.replay(hstm.start_below(|_| true)?, |_| false)?;
-        hstm.unsnapped = replayed;
+        let Replayed { placed, applied } = hstm.replay(hstm.start_below(|_| true)?, |_| false)?;
+        hstm.unsnapped = applied;
         hstm.present = placed;
         Ok(hstm)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cache::Placed;
 use super::error::HstmError;
+use super::history::Replayed;
 use super::machine::{Hstm, PAGE_ROWS};
 use super::rows::{Head, Kind};
 use super::{Snap, StateMachine};
@@ -43,7 +44,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
             return Ok(());
         }
         let start = self.start_below(|position| position.height <= height)?;
-        let (placed, unsnapped) = self.replay(start, |position| position.height > height)?;
+        let Replayed { placed, applied } = self.replay(start, |position| position.height > height)?;
         let mut batch = WriteBatch::new();
         self.delete_entries(&mut batch, height.saturating_add(1), tip)?;
         for &above in self.snaps.keys().filter(|above| **above > height) {
@@ -53,7 +54,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
         self.write(batch)?;
         self.snaps.retain(|snap, _| *snap <= height);
         self.cache.retain(|cached| cached <= height);
-        self.unsnapped = unsnapped;
+        self.unsnapped = applied;
         self.present = placed;
         Ok(())
     }
