@@ -2,9 +2,12 @@
 //! the parity of `R` right (`docs/protocol.md` section 2, `docs/encodings.md`). Signing, recovering, and verifying against
 //! a key that was recovered once.
 
+#[cfg(all(test, feature = "secp256k1"))]
+mod differential;
 mod keys;
 #[cfg(feature = "secp256k1")]
 mod native;
+#[cfg(any(not(feature = "secp256k1"), test))]
 mod pure;
 mod signature;
 mod signer;
@@ -26,4 +29,3 @@ fn address_of(coordinates: &[u8; 64]) -> Address {
     let [_, _, _, _, _, _, _, _, _, _, _, _, tail @ ..] = xln_merkle::keccak256(coordinates);
     Address(tail)
 }
-

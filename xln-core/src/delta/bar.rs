@@ -16,8 +16,8 @@ pub const BAR_MAX_WIDTH: usize = 1024;
 /// `|` at the current balance.
 ///
 /// `width` counts the columns of the first line, brackets included; it is brought into
-/// [`BAR_MIN_WIDTH`]`..=`[`BAR_MAX_WIDTH`]. Zones are proportional to within one column, and one that is not empty has at
-/// least one. The marker stands below the zone that the balance is in, at its outer end if the balance is beyond it. A
+/// [`BAR_MIN_WIDTH`]`..=`[`BAR_MAX_WIDTH`]. Zones are proportional, rounded to columns, and one that is not empty has at least
+/// one. The marker stands below the zone that the balance is in, at its outer end if the balance is beyond it. A
 /// token without collateral and limits is drawn as blanks. Right sees the mirror image of what left sees.
 ///
 /// # Errors
@@ -43,16 +43,26 @@ fn zone_widths(zones: [U256; 3], total: U256, inner: usize) -> [usize; 3] {
     if total.is_zero() {
         return [0; 3];
     }
-    // One column is given to each zone that is not empty, the others are shared out up to the end of each zone.
-    let shared = inner.saturating_sub(zones.iter().filter(|zone| !zone.is_zero()).count());
     let (mut end, mut drawn) = (U256::ZERO, 0_usize);
-    zones.map(|zone| {
+    let mut widths = zones.map(|zone| {
         end = end.saturating_add(zone);
-        let until = scale(end, shared, total);
-        let columns = until.saturating_sub(drawn).saturating_add(usize::from(!zone.is_zero()));
+        let until = scale(end, inner.saturating_mul(2), total).div_ceil(2).min(inner);
+        let columns = until.saturating_sub(drawn);
         drawn = until;
         columns
-    })
+    });
+    // A zone that is not empty gets a column, from the widest one. There are at least three.
+    for (at, zone) in zones.iter().enumerate() {
+        if !zone.is_zero() && widths.get(at) == Some(&0) {
+            if let Some(widest) = widths.iter_mut().max() {
+                *widest = widest.saturating_sub(1);
+            }
+            if let Some(width) = widths.get_mut(at) {
+                *width = 1;
+            }
+        }
+    }
+    widths
 }
 
 /// The marker's column, `0 .. inner`.

@@ -12,7 +12,7 @@ use crate::types::{AMOUNT_BOUND, Address, Hash, HashKind, Side, TokenId, UnixSec
 pub struct Body {
     /// Offdelta per token, in its base unit, tokens strictly ascending.
     pub tokens: Vec<(TokenId, i128)>,
-    /// What is pending.
+    /// What is pending, swap offers last.
     pub clauses: Vec<Clause>,
 }
 
@@ -149,6 +149,9 @@ pub enum BodyError {
     /// Allowances are repeated or out of order.
     #[error("allowances are not strictly ascending")]
     AllowancesNotAscending,
+    /// A swap offer before a clause of another kind: fills apply after all other clauses.
+    #[error("a swap offer stands before another clause")]
+    SwapNotLast,
     /// An index beyond the body's tokens.
     #[error("the body has no token at index {index}")]
     NoSuchToken {
@@ -207,6 +210,9 @@ impl Body {
         }
         if self.tokens.iter().any(|(_, offdelta)| offdelta.unsigned_abs() >= AMOUNT_BOUND) {
             return Err(BodyError::AmountOutOfRange);
+        }
+        if !self.clauses.is_sorted_by_key(|clause| matches!(clause.batch, Batch::Swap(_))) {
+            return Err(BodyError::SwapNotLast);
         }
         self.clauses.iter().try_for_each(|clause| clause.check(self.tokens.len()))?;
         self.check_counts()

@@ -66,28 +66,21 @@ pub enum ResolveError {
     DebtOutOfRange,
 }
 
-/// Applies the clauses of a body and splits the collateral of its tokens, in the body's order.
+/// Applies the clauses of a body that [`Body::check`] accepts, in their order, and splits the collateral of its tokens.
 ///
-/// `registry` says when a secret was first revealed to a provider's registry. Clauses apply in the body's order, swaps after
-/// all others; one whose shift leaves its allowances changes nothing and blocks nothing.
+/// `registry` says when a secret was first revealed to a provider's registry. A clause that leaves its allowances changes
+/// nothing. Who may finalize when is the caller's business.
 ///
 /// # Errors
-/// [`ResolveError::PendingUntil`] while a payment is undecided, at most until deadline and
-/// [`MAX_LOCK_S`](crate::limits::MAX_LOCK_S); other variants as they say.
+/// [`ResolveError::PendingUntil`] with the latest expiry of the first clause that has an undecided payment, at most
+/// deadline plus [`MAX_LOCK_S`]; later it blocks no more. Other variants as they say.
 pub fn resolve(
     dispute: &Dispute<'_>,
     registry: &dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
 ) -> Result<Vec<TokenSplit>, ResolveError> {
     let mut model = Model::new(dispute, registry);
-    let swaps = |clause: &&Clause| matches!(clause.batch, Batch::Swap(_));
-    let clauses = &dispute.body.clauses;
-    clauses.iter().filter(|clause| !swaps(clause)).try_for_each(|clause| model.apply(clause))?;
-    clauses.iter().filter(swaps).try_for_each(|clause| model.apply(clause))?;
-    let last_wait = dispute.started_at.plus(dispute.window_s).plus(MAX_LOCK_S);
-    match model.pending_until.map(|until| until.min(last_wait)) {
-        Some(until) if dispute.now <= until => Err(ResolveError::PendingUntil(until)),
-        _ => model.deltas.iter().zip(&dispute.body.tokens).map(|(row, (token, _))| row.split(*token)).collect(),
-    }
+    dispute.body.clauses.iter().try_for_each(|clause| model.apply(clause))?;
+    model.rows.iter().zip(&dispute.body.tokens).map(|(row, (token, _))| row.split(*token)).collect()
 }
 
 /// A token while clauses are applied.
@@ -102,8 +95,7 @@ struct Model<'a> {
     registry: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
     left_fills: Fills,
     right_fills: Fills,
-    deltas: Vec<Row>,
-    pending_until: Option<UnixSeconds>,
+    rows: Vec<Row>,
 }
 
 impl<'a> Model<'a> {
@@ -119,40 +111,39 @@ impl<'a> Model<'a> {
             registry,
             left_fills: Fills::parse(dispute.left_fills.bytes).unwrap_or_default(),
             right_fills: Fills::parse(dispute.right_fills.bytes).unwrap_or_default(),
-            deltas: dispute.body.tokens.iter().map(row).collect(),
-            pending_until: None,
+            rows: dispute.body.tokens.iter().map(row).collect(),
         }
     }
 
     fn apply(&mut self, clause: &Clause) -> Result<(), ResolveError> {
-        let before = self.deltas.clone();
-        let pending = match &clause.batch {
-            Batch::Payments(items) => self.pay(clause, items),
-            Batch::Swap(offer) => {
-                self.swap(offer);
-                None
-            }
+        let before = self.rows.clone();
+        match &clause.batch {
+            Batch::Payments(items) => self.pay(clause, items)?,
+            Batch::Swap(offer) => self.swap(offer),
             Batch::Custom { instrument, .. } => return Err(ResolveError::UnknownInstrument(*instrument)),
-        };
-        if within_allowances(clause, &before, &self.deltas) {
-            self.pending_until = self.pending_until.max(pending);
-        } else {
-            self.deltas = before;
+        }
+        if !within_allowances(clause, &before, &self.rows) {
+            self.rows = before;
         }
         Ok(())
     }
 
-    /// Applies what was revealed in time; the latest expiry of what is undecided.
-    fn pay(&mut self, clause: &Clause, items: &[PaymentItem]) -> Option<UnixSeconds> {
+    /// Applies what was revealed in time, unless the rest is to be waited for.
+    fn pay(&mut self, clause: &Clause, items: &[PaymentItem]) -> Result<(), ResolveError> {
+        let Dispute { now, started_at, window_s, .. } = *self.dispute;
         let mut pending = None;
         for item in items {
             match (self.registry)(&clause.provider, item.kind, &item.hash) {
                 Some(at) if at <= item.expiry => self.shift(item.token_index, item.payer, item.amount),
-                None if self.dispute.now <= item.expiry => pending = pending.max(Some(item.expiry)),
+                None if now <= item.expiry => pending = pending.max(Some(item.expiry)),
                 _ => {}
             }
         }
-        pending
+        let last_wait = started_at.plus(window_s).plus(MAX_LOCK_S);
+        match pending.map(|expiry| expiry.min(last_wait)) {
+            Some(until) if now <= until => Err(ResolveError::PendingUntil(until)),
+            _ => Ok(()),
+        }
     }
 
     fn swap(&mut self, offer: &SwapItem) {
@@ -162,26 +153,29 @@ impl<'a> Model<'a> {
             Side::Right => (&self.right_fills, self.dispute.right_fills),
         };
         let Some(asked) = fills.amount(offer.id).filter(|_| given.at <= offer.expiry) else { return };
-        let whole = asked == offer.remaining;
-        if !whole && (asked < offer.min_fill || asked > offer.remaining) {
-            return;
-        }
-        let fill = self.affordable(offer, taker).map_or(0, |limit| asked.min(limit));
+        let allowed = asked == offer.remaining || (asked >= offer.min_fill && asked < offer.remaining);
+        let Some(fill) = self.cut(offer, taker, asked).filter(|fill| allowed && *fill > 0) else { return };
         let Some(price) = offer.price(fill) else { return };
         self.shift(offer.give_index, offer.maker, fill);
         self.shift(offer.want_index, taker, price);
     }
 
-    /// The largest fill whose price leaves the taker within its credit limit.
+    /// What of a fill the taker can pay for; `None` if that is less than the offer's smallest fill.
+    fn cut(&self, offer: &SwapItem, taker: Side, asked: u128) -> Option<u128> {
+        let affordable = self.affordable(offer, taker)?;
+        if asked <= affordable { Some(asked) } else { Some(affordable).filter(|fill| *fill >= offer.min_fill) }
+    }
+
+    /// The largest fill whose price leaves the taker within its credit limit, even one beyond the offer.
     fn affordable(&self, offer: &SwapItem, taker: Side) -> Option<u128> {
-        let row = self.deltas.get(usize::from(offer.want_index))?;
+        let row = self.rows.get(usize::from(offer.want_index))?;
         let limit = wide_unsigned(offer.taker_limit);
         let capacity = match taker {
             Side::Left => row.delta.checked_add(limit)?,
             Side::Right => wide_unsigned(row.collateral).checked_add(limit)?.checked_sub(row.delta)?,
         };
         if capacity.is_negative() {
-            return None;
+            return Some(0);
         }
         // The rounded-up price of f is at most the capacity c exactly if f * want <= c * give. Prices and amounts are below
         // 2^128, so that a capacity beyond that is as good as that.
@@ -192,7 +186,7 @@ impl<'a> Model<'a> {
 
     /// Moves an amount from `payer` to the other side.
     fn shift(&mut self, index: u8, payer: Side, amount: u128) {
-        if let Some(row) = self.deltas.get_mut(usize::from(index)) {
+        if let Some(row) = self.rows.get_mut(usize::from(index)) {
             // At most 33 clauses of 32 items move 128 bits each: 256 are never reached.
             row.delta = match payer {
                 Side::Left => row.delta.saturating_sub(wide_unsigned(amount)),
@@ -202,13 +196,15 @@ impl<'a> Model<'a> {
     }
 }
 
+/// Whether every change is within its allowance, none without one, and no changed delta beyond 128 bits.
 fn within_allowances(clause: &Clause, before: &[Row], after: &[Row]) -> bool {
     before.iter().zip(after).enumerate().all(|(index, (old, new))| {
         let allowance = clause.allowances.iter().find(|allowance| usize::from(allowance.token_index) == index);
         let (right, left) = allowance.map_or((0, 0), |allowance| (allowance.right, allowance.left));
         let change = new.delta.saturating_sub(old.delta);
         let bound = if change.is_negative() { left } else { right };
-        change.unsigned_abs() <= U256::from(bound)
+        let in_range = change.is_zero() || new.delta.unsigned_abs() <= U256::from(u128::MAX);
+        in_range && change.unsigned_abs() <= U256::from(bound)
     })
 }
 
