@@ -1,0 +1,266 @@
+//! What enters from a chain and what is asked of it (`docs/protocol.md` section 7). Only the types and the confirmed
+//! view; who watches and submits is `xln-chain`.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use wincode::{SchemaRead, SchemaWrite};
+
+use crate::commitment::Evidence;
+use crate::crypto::Signature;
+use crate::proof::SettlementUpdate;
+use crate::types::{
+    Address, ChainId, ChainPoint, DisputeFact, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact,
+    TokenId, UnixSeconds,
+};
+
+/// Confirmed points that are remembered per chain, to judge a peer's SyncChain by.
+pub const REMEMBERED_POINTS: usize = 512;
+/// How long a reveal is remembered after it happened, in seconds: longer than any lock that it could settle.
+pub const REVEAL_MEMORY_S: u64 = 2 * crate::limits::MAX_LOCK_S;
+
+/// A fact of a chain, as the watcher reports it.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum ChainFact {
+    /// One confirmed block, in order of numbers. Every confirmed block is reported, also an empty one.
+    Block {
+        /// Which block.
+        point: ChainPoint,
+        /// What changed in it, in order.
+        changes: Vec<ChainChange>,
+        /// Secrets that were first revealed in it.
+        reveals: Vec<Reveal>,
+    },
+    /// A start, answer or close that stands in a block which is not confirmed yet.
+    Sighted {
+        /// What it says.
+        change: ChainChange,
+    },
+    /// What was sighted has been absent for the confirmation depth.
+    Vanished {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Of which channel.
+        pair: Pair,
+    },
+    /// Confirmed blocks from `number` on are gone: the chain was reorganised beyond the finality policy.
+    Reorganised {
+        /// Which chain.
+        chain: ChainId,
+        /// The first number that is gone.
+        number: u64,
+    },
+}
+
+/// A change of one subchannel.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct ChainChange {
+    /// In which subchannel.
+    pub key: SubchannelKey,
+    /// Of which channel.
+    pub pair: Pair,
+    /// What changed.
+    pub kind: ChangeKind,
+}
+
+/// What changed, with the whole new value.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum ChangeKind {
+    /// Collateral and ondelta of one token.
+    Collateral(TokenFact),
+    /// A settlement was executed.
+    Settled {
+        /// The epoch.
+        epoch: u32,
+        /// The new settlement nonce.
+        settlement_nonce: u32,
+    },
+    /// A dispute was started or answered.
+    Dispute {
+        /// The epoch.
+        epoch: u32,
+        /// The dispute as it is now.
+        dispute: DisputeFact,
+        /// The fills that were given with it, encoded.
+        fills: Vec<u8>,
+        /// The body of an empty-state start, else empty.
+        body: Vec<u8>,
+    },
+    /// A dispute or a co-signed close ended the epoch.
+    Closed {
+        /// The new epoch.
+        epoch: u32,
+        /// The new settlement nonce.
+        settlement_nonce: u32,
+    },
+}
+
+/// What a machine asks to be done on chain, in its own entity's name.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct ChainAction {
+    /// Where.
+    pub key: SubchannelKey,
+    /// In which channel.
+    pub pair: Pair,
+    /// What.
+    pub call: ChainCall,
+}
+
+/// A call of a Depository or a SubcontractProvider.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum ChainCall {
+    /// Executes a co-signed diff.
+    CooperativeUpdate {
+        /// Its expiry.
+        expiry: UnixSeconds,
+        /// The diff.
+        update: SettlementUpdate,
+        /// Left's signature.
+        left: Signature,
+        /// Right's signature.
+        right: Signature,
+    },
+    /// Executes a co-signed close.
+    CooperativeClose {
+        /// Its expiry.
+        expiry: UnixSeconds,
+        /// The encoded body.
+        body: Vec<u8>,
+        /// Left's signature.
+        left: Signature,
+        /// Right's signature.
+        right: Signature,
+    },
+    /// Starts a dispute with a state that the peer signed.
+    StartDispute {
+        /// Who starts.
+        starter: Side,
+        /// The state.
+        evidence: Evidence,
+        /// The starter's fills, encoded.
+        fills: Vec<u8>,
+    },
+    /// Starts a dispute with the empty state.
+    StartEmptyDispute {
+        /// Who starts.
+        starter: Side,
+        /// Its tokens, ascending.
+        tokens: Vec<TokenId>,
+    },
+    /// The non-starter takes the shown state.
+    AcceptDispute {
+        /// The dispute.
+        dispute: DisputeFact,
+        /// The non-starter's fills, encoded.
+        fills: Vec<u8>,
+    },
+    /// Shows a newer state: by the non-starter, or by anyone if `both`.
+    CounterDispute {
+        /// The dispute.
+        dispute: DisputeFact,
+        /// The newer state.
+        evidence: Evidence,
+        /// The non-starter's fills, encoded.
+        fills: Vec<u8>,
+        /// Use both signatures instead of the caller's role.
+        both: bool,
+    },
+    /// Ends a dispute.
+    FinalizeDispute {
+        /// The dispute.
+        dispute: DisputeFact,
+        /// The encoded body.
+        body: Vec<u8>,
+        /// The starter's fills, encoded.
+        starter_fills: Vec<u8>,
+        /// The non-starter's fills, encoded.
+        answerer_fills: Vec<u8>,
+    },
+    /// Puts a secret into the registry.
+    Reveal {
+        /// The registry.
+        provider: Address,
+        /// Which hash function.
+        kind: HashKind,
+        /// The secret.
+        secret: Secret,
+    },
+}
+
+/// A reveal and the block that it stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct SeenReveal {
+    /// The reveal.
+    pub reveal: Reveal,
+    /// Number of its block.
+    pub number: u64,
+}
+
+/// A machine's confirmed view of one chain.
+#[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+pub struct ChainView {
+    points: VecDeque<ChainPoint>,
+    reveals: BTreeMap<(Address, HashKind, Hash), SeenReveal>,
+}
+
+/// What a view knows of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PointVerdict {
+    /// It is confirmed.
+    Known,
+    /// The view has not come that far.
+    Ahead,
+    /// The view has another block there, or has forgotten it.
+    Unknown,
+}
+
+impl ChainView {
+    /// The last confirmed block.
+    #[must_use]
+    pub fn head(&self) -> Option<&ChainPoint> {
+        self.points.back()
+    }
+
+    /// Takes the next confirmed block. Views only move forward: an older or repeated one changes nothing and gives false.
+    pub fn advance(&mut self, point: ChainPoint, reveals: &[Reveal]) -> bool {
+        if self.head().is_some_and(|h| point.number <= h.number) {
+            return false;
+        }
+        if self.points.len() >= REMEMBERED_POINTS {
+            self.points.pop_front();
+        }
+        self.points.push_back(point);
+        for reveal in reveals {
+            let name = (reveal.provider, reveal.kind, reveal.secret.hash(reveal.kind));
+            self.reveals.entry(name).or_insert(SeenReveal { reveal: *reveal, number: point.number });
+        }
+        let oldest = point.timestamp.minus(REVEAL_MEMORY_S);
+        self.reveals.retain(|_, seen| seen.reveal.at >= oldest);
+        true
+    }
+
+    /// What it knows of a block that a peer names.
+    #[must_use]
+    pub fn judge(&self, point: &ChainPoint) -> PointVerdict {
+        if self.head().is_none_or(|h| point.number > h.number) {
+            return PointVerdict::Ahead;
+        }
+        let known = self.points.binary_search_by_key(&point.number, |p| p.number).ok();
+        match known.and_then(|i| self.points.get(i)) {
+            Some(found) if found == point => PointVerdict::Known,
+            _ => PointVerdict::Unknown,
+        }
+    }
+
+    /// The registry's entry for a lock, if there was one at block `number`.
+    #[must_use]
+    pub fn reveal(&self, provider: &Address, kind: HashKind, hash: &Hash, number: u64) -> Option<&Reveal> {
+        let seen = self.reveals.get(&(*provider, kind, *hash))?;
+        (seen.number <= number).then_some(&seen.reveal)
+    }
+
+    /// The secret for a lock, if the registry has it.
+    #[must_use]
+    pub fn secret(&self, provider: &Address, kind: HashKind, hash: &Hash) -> Option<&Reveal> {
+        self.reveals.get(&(*provider, kind, *hash)).map(|seen| &seen.reveal)
+    }
+}

@@ -1,0 +1,330 @@
+//! What a channel is handed for one step, and what it gives back.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use wincode::{SchemaRead, SchemaWrite};
+
+use super::CommandId;
+use super::propose::CommandError;
+use crate::block::BlockError;
+use crate::chain::{ChainAction, ChainView};
+use crate::codec::CodecError;
+use crate::commitment::{CommitmentError, Evidence};
+use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, SignatureError};
+use crate::types::{ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
+use crate::wire::{Part, RejectReason};
+
+/// What a node promises and expects in all its channels.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct ChannelConfig {
+    /// Depositories that this node accepts.
+    pub depositories: Vec<AcceptedDepository>,
+    /// Blocks without an answer are sent again after this, in seconds.
+    pub resend_s: u64,
+    /// A peer that does not answer for this long is reported, in seconds. A deferral ends before it.
+    pub peer_timeout_s: u64,
+    /// Whether it counters, settles, cancels, reveals and finalizes by itself.
+    pub vigilant: bool,
+    /// How long before a payment's expiry its beneficiary reveals on chain, in seconds.
+    pub reveal_margin_s: u64,
+}
+
+/// A Depository that a node accepts, pinned with what it was found to promise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct AcceptedDepository {
+    /// Which one.
+    pub key: SubchannelKey,
+    /// Its dispute window, in seconds.
+    pub window_s: u64,
+}
+
+impl ChannelConfig {
+    /// The dispute window of an accepted Depository, in seconds.
+    #[must_use]
+    pub fn window_s(&self, key: &SubchannelKey) -> Option<u64> {
+        self.depositories.iter().find(|d| d.key == *key).map(|d| d.window_s)
+    }
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        Self { depositories: Vec::new(), resend_s: 10, peer_timeout_s: 120, vigilant: true, reveal_margin_s: 600 }
+    }
+}
+
+/// What a signature is for; a remote signer is asked with it.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum Purpose {
+    /// My block in flight.
+    Proposal,
+    /// The peer's block that waits for it.
+    Ack,
+    /// A refusal.
+    Reject {
+        /// Height of the refused block.
+        height: u64,
+        /// Hash of the refused block.
+        block_hash: Hash,
+        /// Why.
+        reason: RejectReason,
+        /// The smallest height of a replacement.
+        min_height: u64,
+    },
+    /// A settlement or close.
+    Settlement {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Its id.
+        id: u64,
+    },
+}
+
+/// A state that was signed in this step; the store refuses it unless its nonce is greater than all before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct SignedNonce {
+    /// Of which channel.
+    pub channel: Hash,
+    /// The nonce.
+    pub nonce: Nonce,
+    /// The digest; the same bytes may be signed again.
+    pub digest: Hash,
+}
+
+/// What became durable and the application wants to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A block was agreed.
+    Committed {
+        /// With whom.
+        peer: EntityId,
+        /// Its height.
+        height: u64,
+        /// Who proposed it.
+        proposer: Side,
+    },
+    /// A command stands in an agreed block.
+    CommandDone {
+        /// Which one.
+        command: CommandId,
+        /// The id of the payment, swap, settlement or close that it made.
+        subcontract: Option<u64>,
+    },
+    /// A command can never take effect any more.
+    CommandFailed {
+        /// Which one.
+        command: CommandId,
+        /// Why.
+        error: CommandError,
+    },
+    /// Something from a peer was refused by name; nothing changed.
+    Rejected {
+        /// From whom.
+        from: EntityId,
+        /// Why.
+        reason: Rejection,
+    },
+    /// The peer refused a block of mine for good.
+    Refused {
+        /// Which peer.
+        peer: EntityId,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The peer has not answered in time: its signed states stay live, so think of a dispute.
+    Unresponsive {
+        /// Which peer.
+        peer: EntityId,
+    },
+    /// The chain shows a dispute that this node must, or may, react to.
+    DisputeSeen {
+        /// With whom.
+        peer: EntityId,
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Nonce that is shown.
+        shown: Nonce,
+        /// The best nonce that this node can show.
+        best: Nonce,
+    },
+    /// A confirmed fact vanished from the chain: the subchannel is frozen until someone looks.
+    Alarm {
+        /// With whom.
+        peer: EntityId,
+        /// In which subchannel.
+        key: SubchannelKey,
+    },
+    /// Both signatures of a settlement or close are there.
+    SettlementReady {
+        /// With whom.
+        peer: EntityId,
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Its id.
+        id: u64,
+    },
+}
+
+/// Why something that a peer sent was refused. All are the peer's fault or the network's, none stops the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The bytes are no message.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The message names another channel than the one between sender and receiver.
+    #[error("message is about another channel")]
+    WrongChannel,
+    /// The sender and receiver cannot have a channel.
+    #[error("no channel with that entity is possible")]
+    UnknownPeer,
+    /// A block by the wrong side.
+    #[error("block was proposed by the wrong side")]
+    WrongSide,
+    /// A signature does not fit.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A block that builds on a state which is no longer, or not yet, the last.
+    #[error("block does not build on the last agreed one")]
+    StaleBlock,
+    /// A height outside of what may follow.
+    #[error("height is out of range")]
+    HeightOutOfRange,
+    /// The block breaks a rule.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// The block is refused for good.
+    #[error(transparent)]
+    Refused(#[from] RejectReason),
+    /// An Ack, Reject or signature for something that is not in flight.
+    #[error("answers something that is not in flight")]
+    NotInFlight,
+    /// A state that was offered for take-over is not the newer, jointly signed one that it should be.
+    #[error("offered state is not a newer one with both signatures")]
+    UselessState,
+    /// This node waits for its peer's answer after a restore.
+    #[error("node is recovering")]
+    Recovering,
+    /// More is waiting already.
+    #[error("too much is waiting")]
+    Busy,
+}
+
+/// Why a subchannel is frozen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum Freeze {
+    /// A start or close stands in a block, confirmed or not.
+    Sighted,
+    /// This node has signed a start.
+    OwnStart,
+    /// A confirmed fact vanished.
+    Alarm,
+}
+
+/// Why a step could not be made at all. The frame is undone; nothing was signed or sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StageError {
+    /// The signer failed.
+    #[error(transparent)]
+    Signer(#[from] SignError),
+    /// A state that this code made cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A state that this code made cannot be committed to.
+    #[error(transparent)]
+    Commitment(#[from] CommitmentError),
+    /// The signer answered with a signature that is not this entity's.
+    #[error("signer gave a signature that does not verify: {0}")]
+    BadOwnSignature(SignatureError),
+    /// A nonce not greater than one signed before: corruption, or two machines with one key.
+    #[error("nonce {nonce:?} was outranked by {signed:?} already")]
+    StaleNonce {
+        /// The nonce that was to be signed.
+        nonce: Nonce,
+        /// The greatest that was.
+        signed: Nonce,
+    },
+    /// An earlier frame may or may not be in the log: restore from it.
+    #[error("an earlier record is in doubt: restore from the log")]
+    InDoubt,
+    /// A counter is used up.
+    #[error("a counter is used up")]
+    Exhausted,
+}
+
+/// Source of signatures; the machine records what it gave.
+pub trait SignatureSource {
+    /// Signs, or says that the signature comes later.
+    ///
+    /// # Errors
+    /// [`SignError`] if it never will.
+    fn sign(&mut self, digest: &Hash) -> Result<SignOutcome, SignError>;
+}
+
+/// What a channel is handed for one step.
+pub struct Env<'a> {
+    /// The time.
+    pub now: UnixSeconds,
+    /// The node's promises.
+    pub config: &'a ChannelConfig,
+    /// The number that the next command gets.
+    pub next_command: &'a mut u64,
+    /// Confirmed views of the chains.
+    pub chains: &'a BTreeMap<ChainId, ChainView>,
+    /// Keys of peers.
+    pub keys: &'a mut KeyCache,
+    /// Signatures of this node's entity.
+    pub signer: &'a mut dyn SignatureSource,
+    /// What the step gives back.
+    pub out: &'a mut Output,
+}
+
+/// What one step of one channel gives back.
+#[derive(Default, Debug)]
+pub struct Output {
+    /// For the peer, in order.
+    pub parts: Vec<Part>,
+    /// For the application.
+    pub events: Vec<Event>,
+    /// For the chain.
+    pub actions: Vec<ChainAction>,
+    /// States that were signed.
+    pub signed: Vec<SignedNonce>,
+    /// Signatures that come later.
+    pub requests: Vec<(Purpose, Hash)>,
+    /// Evidence of states that became agreed, for the history.
+    pub agreed: Vec<Evidence>,
+}
+
+impl Env<'_> {
+    /// A signature over a channel state. The only place where one is made, and it refuses to go back.
+    pub(super) fn sign_state(
+        &mut self,
+        pair: &Pair,
+        nonce: Nonce,
+        max_signed: &mut Nonce,
+        digest: &Hash,
+        purpose: Purpose,
+    ) -> Result<Option<Signature>, StageError> {
+        if nonce <= *max_signed {
+            return Err(StageError::StaleNonce { nonce, signed: *max_signed });
+        }
+        let signature = self.sign(digest, purpose)?;
+        *max_signed = nonce;
+        self.out.signed.push(SignedNonce { channel: pair.channel_key(), nonce, digest: *digest });
+        Ok(signature)
+    }
+
+    /// A signature over anything that is no channel state.
+    pub(super) fn sign(&mut self, digest: &Hash, purpose: Purpose) -> Result<Option<Signature>, StageError> {
+        match self.signer.sign(digest)? {
+            SignOutcome::Signed(signature) => Ok(Some(signature)),
+            SignOutcome::Pending => {
+                self.out.requests.push((purpose, *digest));
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn reject(&mut self, from: EntityId, reason: impl Into<Rejection>) {
+        self.out.events.push(Event::Rejected { from, reason: reason.into() });
+    }
+}

@@ -1,0 +1,108 @@
+//! What a block's receiver checks beyond the rules: its own clock, its own view of the chain, its own policy. A block that
+//! cannot be judged yet waits, but not as long as the peer would.
+
+use super::{Channel, Env};
+use crate::block::Block;
+use crate::chain::PointVerdict;
+use crate::limits::MAX_CLOCK_DRIFT_S;
+use crate::state::{ChannelState, Pending};
+use crate::transition::{Transition, TransitionError};
+use crate::types::{ChainPoint, Reveal, SubchannelFacts, SubchannelKey, UnixSeconds};
+use crate::wire::RejectReason;
+
+/// What becomes of a block.
+pub(super) enum Verdict {
+    /// It is acknowledged.
+    Fits,
+    /// It waits for the clock or the chain.
+    Later,
+    /// It is refused for good.
+    Never(RejectReason),
+}
+
+impl Channel {
+    /// Judges a block that follows from the tip and carries the peer's signature.
+    pub(super) fn judge(&self, env: &Env<'_>, block: &Block, after: &ChannelState, since: UnixSeconds) -> Verdict {
+        // Half of the peer's patience, so that it has the answer before it thinks of a dispute.
+        let out_of_patience = env.now > since.plus(env.config.peer_timeout_s.wrapping_div(2));
+        let mut later = None;
+        if block.timestamp > env.now.plus(MAX_CLOCK_DRIFT_S) {
+            later = Some(RejectReason::TimeAhead);
+        }
+        for (index, transition) in (0u32..).zip(&block.transitions) {
+            match self.judge_transition(env, index, transition, after) {
+                Verdict::Fits => {}
+                Verdict::Later => later = Some(RejectReason::FactsDiffer { index }),
+                never @ Verdict::Never(_) => return never,
+            }
+        }
+        match later {
+            Some(reason) if out_of_patience => Verdict::Never(reason),
+            Some(_) => Verdict::Later,
+            None => Verdict::Fits,
+        }
+    }
+
+    fn judge_transition(&self, env: &Env<'_>, index: u32, transition: &Transition, after: &ChannelState) -> Verdict {
+        if let Transition::SyncChain { key, point, facts, reveals } = transition {
+            return self.judge_sync(env, index, (key, point), facts, reveals);
+        }
+        let close = matches!(transition, Transition::ProposeClose { .. });
+        if transition.key().is_some_and(|key| self.frozen(key).is_some()) && !close {
+            return Verdict::Never(RejectReason::Frozen { index });
+        }
+        match transition {
+            Transition::OpenSubchannel { key, .. } if env.config.window_s(key).is_none() => {
+                Verdict::Never(RejectReason::Policy { index })
+            }
+            _ if self.too_late(env.now, transition, after) => {
+                Verdict::Never(RejectReason::Transition { index, error: TransitionError::Expired })
+            }
+            _ => Verdict::Fits,
+        }
+    }
+
+    /// Deadlines by my own clock: the proposer could have dated its block back.
+    fn too_late(&self, now: UnixSeconds, transition: &Transition, after: &ChannelState) -> bool {
+        let margin = |key: &SubchannelKey| after.subchannels.get(key).map_or(0, |s| s.settle_margin_s);
+        match transition {
+            Transition::AddPayment { key, expiry, .. } => now.plus(margin(key)) > *expiry,
+            Transition::OfferSwap { expiry, .. }
+            | Transition::ProposeSettlement { expiry, .. }
+            | Transition::ProposeClose { expiry, .. } => now > *expiry,
+            Transition::SettlePayment { key, id, .. } => match self.pending(key, *id) {
+                Some(Pending::Payment(p)) => p.revealed_at.is_none() && now.plus(margin(key)) > p.expiry,
+                _ => false,
+            },
+            Transition::FillSwap { key, id, .. } => match self.pending(key, *id) {
+                Some(Pending::Swap(s)) => now > s.expiry,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn pending(&self, key: &SubchannelKey, id: u64) -> Option<&Pending> {
+        self.tip.state.subchannels.get(key)?.pending.get(&id)
+    }
+
+    fn judge_sync(
+        &self,
+        env: &Env<'_>,
+        index: u32,
+        (key, point): (&SubchannelKey, &ChainPoint),
+        facts: &SubchannelFacts,
+        reveals: &[Reveal],
+    ) -> Verdict {
+        let Some(view) = env.chains.get(&key.chain) else { return Verdict::Later };
+        match view.judge(point) {
+            PointVerdict::Ahead => return Verdict::Later,
+            PointVerdict::Unknown => return Verdict::Never(RejectReason::FactsDiffer { index }),
+            PointVerdict::Known => {}
+        }
+        match self.sync_at(env, key, point) {
+            Some((f, r)) if f == *facts && r == reveals => Verdict::Fits,
+            _ => Verdict::Never(RejectReason::FactsDiffer { index }),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The two-party machine of one channel (`docs/protocol.md` section 5): what is agreed, what is in flight, what was signed
+//! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
+
+mod dispute;
+mod env;
+mod judge;
+mod propose;
+mod receive;
+mod reestablish;
+mod reject;
+mod settle;
+mod vigil;
+mod watch;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use wincode::{SchemaRead, SchemaWrite};
+
+pub use dispute::Arguments;
+pub use env::{AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignedNonce, SignatureSource, StageError};
+pub use propose::{CommandError, CommandId};
+pub use settle::balanced;
+pub use watch::Watch;
+
+use crate::block::{Block, next_base};
+use crate::commitment::{Commitment, CommitmentError, Evidence};
+use crate::crypto::Signature;
+use crate::proof::SettlementUpdate;
+use crate::state::ChannelState;
+use crate::transition::Transition;
+use crate::types::{Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
+use crate::wire::{Part, Reject};
+
+/// Hashes of committed blocks that are remembered, to tell a late duplicate from nonsense.
+const REMEMBERED_BLOCKS: usize = 16;
+
+/// A state that at least one side has signed, with what it commits to.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct SignedState {
+    /// The state.
+    pub state: ChannelState,
+    /// The block that made it; none before the first, and after a state was taken over whole.
+    pub block: Option<Block>,
+    /// What is signed.
+    pub commitment: Commitment,
+    /// Left's signature.
+    pub left: Option<Signature>,
+    /// Right's signature.
+    pub right: Option<Signature>,
+}
+
+impl SignedState {
+    /// The signature of one side.
+    #[must_use]
+    pub const fn signature(&self, side: Side) -> Option<&Signature> {
+        match side {
+            Side::Left => self.left.as_ref(),
+            Side::Right => self.right.as_ref(),
+        }
+    }
+
+    fn set_signature(&mut self, side: Side, signature: Signature) {
+        match side {
+            Side::Left => self.left = Some(signature),
+            Side::Right => self.right = Some(signature),
+        }
+    }
+
+    /// What a Depository needs of it for one subchannel.
+    #[must_use]
+    pub fn evidence(&self, key: &SubchannelKey) -> Option<Evidence> {
+        let mut evidence = self.commitment.evidence(key, self.state.nonce)?;
+        evidence.left.clone_from(&self.left);
+        evidence.right.clone_from(&self.right);
+        Some(evidence)
+    }
+}
+
+/// A command that waits for a block.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+struct Queued {
+    id: CommandId,
+    transition: Transition,
+    /// For settlements and closes: submit them on chain once both signatures are there.
+    submit: bool,
+}
+
+/// A block of mine that the peer has not answered.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+struct InFlight {
+    signed: SignedState,
+    /// One per transition; none for those that the machine adds itself.
+    commands: Vec<Option<Made>>,
+    since: UnixSeconds,
+    last_sent: UnixSeconds,
+}
+
+/// A command in a block, and the id that its subcontract got there.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+struct Made {
+    queued: Queued,
+    subcontract: Option<u64>,
+}
+
+/// A state of mine that was refused or lost a collision. It stays live, since the peer may show it on chain, until a state
+/// that the peer signed outranks it; only then are its refused commands reported as failed.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+struct Abandoned {
+    signed: SignedState,
+    failed: Vec<(CommandId, CommandError)>,
+}
+
+/// A peer's block that waits: for my clock, my view of the chain, or my remote signature.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+struct Waiting {
+    block: Block,
+    signature: Signature,
+    since: UnixSeconds,
+    /// The state after it, once it was judged and only my own signature is missing.
+    signing: Option<SignedState>,
+}
+
+/// The signatures of an open settlement or close.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct SettlementSignatures {
+    /// Its id.
+    pub id: u64,
+    /// The epoch that they are bound to.
+    pub epoch: u32,
+    /// The settlement nonce that they are bound to.
+    pub settlement_nonce: u32,
+    /// Its expiry.
+    pub expiry: UnixSeconds,
+    /// The diff, or none for a close.
+    pub update: Option<SettlementUpdate>,
+    /// The encoded body of a close.
+    pub body: Vec<u8>,
+    /// Left's signature.
+    pub left: Option<Signature>,
+    /// Right's signature.
+    pub right: Option<Signature>,
+    /// Submit once both are there.
+    pub submit: bool,
+}
+
+/// One channel as one side runs it.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct Channel {
+    me: Side,
+    tip: Arc<SignedState>,
+    own: Option<Arc<InFlight>>,
+    waiting: Option<Waiting>,
+    mempool: VecDeque<Queued>,
+    abandoned: Vec<Abandoned>,
+    /// The peer's blocks that I refused for good, with the refusal unless a remote signer still owes it.
+    refused: Vec<(Hash, Option<Reject>)>,
+    /// The greatest height seen or signed on the present parent.
+    max_height: u64,
+    /// The greatest nonce that I signed.
+    max_signed: Nonce,
+    /// A refused block must be outranked even when no command is left.
+    must_replace: bool,
+    /// The block that the last Ack answered, and the Ack.
+    last_ack: Option<(Hash, Part)>,
+    recent: VecDeque<Hash>,
+    settlements: BTreeMap<SubchannelKey, SettlementSignatures>,
+    /// Last proofs of subchannels whose leaf is gone while their epoch has not risen.
+    retained: BTreeMap<SubchannelKey, Evidence>,
+    watches: BTreeMap<SubchannelKey, Watch>,
+    /// Restored from a backup: signs nothing before the peer has answered.
+    recovering: bool,
+    connected: bool,
+    /// Points at which the peer refused my SyncChain: not tried again before a later block.
+    sync_refused: BTreeMap<SubchannelKey, u64>,
+}
+
+impl Channel {
+    /// A channel before its first block.
+    ///
+    /// # Errors
+    /// None for an ordered pair.
+    pub fn new(pair: Pair, me: Side) -> Result<Self, CommitmentError> {
+        let state = ChannelState::genesis(pair);
+        let commitment = Commitment::of(&state)?;
+        Ok(Self {
+            me,
+            tip: Arc::new(SignedState { state, block: None, commitment, left: None, right: None }),
+            own: None,
+            waiting: None,
+            mempool: VecDeque::new(),
+            abandoned: Vec::new(),
+            refused: Vec::new(),
+            max_height: 0,
+            max_signed: Nonce(0),
+            must_replace: false,
+            last_ack: None,
+            recent: VecDeque::new(),
+            settlements: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            recovering: false,
+            connected: false,
+            sync_refused: BTreeMap::new(),
+        })
+    }
+
+    /// The two entities.
+    #[must_use]
+    pub fn pair(&self) -> Pair {
+        self.tip.state.pair
+    }
+
+    /// Which side this node runs.
+    #[must_use]
+    pub const fn side(&self) -> Side {
+        self.me
+    }
+
+    /// The last state that both signed (unsigned before the first block).
+    #[must_use]
+    pub fn state(&self) -> &ChannelState {
+        &self.tip.state
+    }
+
+    /// The last signed state with its signatures.
+    #[must_use]
+    pub fn tip(&self) -> &SignedState {
+        &self.tip
+    }
+
+    /// Merkle root that both signed last.
+    #[must_use]
+    pub fn state_root(&self) -> Hash {
+        self.tip.commitment.root
+    }
+
+    /// Whether a block of mine waits for the peer's answer.
+    #[must_use]
+    pub const fn is_in_flight(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Commands that wait for a block.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.mempool.len()
+    }
+
+    /// The greatest nonce that this side has signed.
+    #[must_use]
+    pub const fn max_signed(&self) -> Nonce {
+        self.max_signed
+    }
+
+    /// Whether it waits for the peer after a backup was restored.
+    #[must_use]
+    pub const fn is_recovering(&self) -> bool {
+        self.recovering
+    }
+
+    /// The chain's view of one subchannel, confirmed.
+    #[must_use]
+    pub fn watch(&self, key: &SubchannelKey) -> Option<&Watch> {
+        self.watches.get(key)
+    }
+
+    /// The signatures of the open settlement or close of one subchannel.
+    #[must_use]
+    pub fn settlement(&self, key: &SubchannelKey) -> Option<&SettlementSignatures> {
+        self.settlements.get(key)
+    }
+
+    /// The state that the next own command is checked against: what is in flight, then what is queued.
+    #[must_use]
+    pub fn speculative(&self) -> ChannelState {
+        let base = self.own.as_ref().map_or(&self.tip.state, |own| &own.signed.state);
+        next_base(base)
+    }
+
+    fn peer(&self) -> Side {
+        self.me.other()
+    }
+}

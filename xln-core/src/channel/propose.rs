@@ -1,0 +1,285 @@
+//! Commands, the queue that they wait in, and the blocks that are made of them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use wincode::{SchemaRead, SchemaWrite};
+
+use super::env::{Freeze, Purpose};
+use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState, StageError};
+use crate::block::{Block, BlockError, next_base};
+use crate::commitment::Commitment;
+use crate::limits::MAX_BLOCK_TRANSITIONS;
+use crate::state::ChannelState;
+use crate::transition::{Applier, Transition, TransitionError};
+use crate::types::{Hash, Nonce, Side, SubchannelKey, UnixSeconds};
+use crate::wire::{Part, RejectReason};
+
+/// Commands that may wait in one channel.
+pub const MAX_QUEUED: usize = 8192;
+
+/// Names a command for its whole life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+pub struct CommandId(pub u64);
+
+/// Why a command is refused. A refusal changes nothing and halts nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, SchemaRead, SchemaWrite)]
+pub enum CommandError {
+    /// A rule of the protocol.
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    /// The peer refused it for good.
+    #[error("refused by the peer: {0}")]
+    RefusedByPeer(RejectReason),
+    /// The subchannel is frozen by what the chain shows.
+    #[error("subchannel is frozen: {0:?}")]
+    Frozen(Freeze),
+    /// Too many commands wait.
+    #[error("too many commands wait")]
+    QueueFull,
+    /// An entity has no channel with itself or a malformed id.
+    #[error("no channel with that entity is possible")]
+    UnknownPeer,
+    /// The Depository is not among those that this node accepts.
+    #[error("depository is not accepted")]
+    UnknownDepository,
+    /// SyncChain is made by the machine from its own view only.
+    #[error("this transition is made by the node itself")]
+    Reserved,
+    /// There is no state to show, no dispute to answer, no body to reveal, or no signatures to submit.
+    #[error("nothing to show on chain")]
+    NothingToShow,
+    /// What is shown already is not older.
+    #[error("the shown state is not older")]
+    NotNewer,
+    /// The left, right and collateral diffs do not sum to zero.
+    #[error("settlement is not balanced")]
+    Unbalanced,
+}
+
+impl Channel {
+    /// Queues a command after checking it against everything before it.
+    ///
+    /// # Errors
+    /// [`CommandError`] names the rule; nothing changes then.
+    pub(crate) fn enqueue(
+        &mut self,
+        env: &mut Env<'_>,
+        speculative: &mut Option<ChannelState>,
+        id: CommandId,
+        transition: Transition,
+        submit: bool,
+    ) -> Result<(), CommandError> {
+        if matches!(transition, Transition::SyncChain { .. }) {
+            return Err(CommandError::Reserved);
+        }
+        if self.mempool.len() >= MAX_QUEUED {
+            return Err(CommandError::QueueFull);
+        }
+        self.check_own(env, &transition)?;
+        let mut state = match speculative.take() {
+            Some(state) => state,
+            None => self.queued_state(env.now),
+        };
+        let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
+        *speculative = Some(state);
+        verdict?;
+        self.mempool.push_back(Queued { id, transition, submit });
+        Ok(())
+    }
+
+    fn check_own(&self, env: &Env<'_>, transition: &Transition) -> Result<(), CommandError> {
+        let Some(key) = transition.key() else { return Ok(()) };
+        if matches!(transition, Transition::OpenSubchannel { .. }) && env.config.window_s(key).is_none() {
+            return Err(CommandError::UnknownDepository);
+        }
+        match self.frozen(key) {
+            Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The state after what is in flight and all that is queued, as far as it still applies.
+    fn queued_state(&self, now: UnixSeconds) -> ChannelState {
+        let mut state = self.speculative();
+        let time = self.block_time(now);
+        for queued in &self.mempool {
+            // What no longer applies is sorted out, and reported, when the block is made.
+            let _ = Applier::new(&mut state, self.me, time).apply(&queued.transition);
+        }
+        state
+    }
+
+    fn block_time(&self, now: UnixSeconds) -> UnixSeconds {
+        now.max(self.speculative_time())
+    }
+
+    fn speculative_time(&self) -> UnixSeconds {
+        self.own.as_ref().map_or(self.tip.state.timestamp, |own| own.signed.state.timestamp)
+    }
+
+    /// Makes and signs the next block, if there is reason for one and nothing stands in its way.
+    pub(crate) fn try_propose(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        if self.own.is_some() || self.waiting_for_signature() || self.recovering {
+            return Ok(());
+        }
+        let syncs = self.due_syncs(env);
+        let due = syncs.iter().any(|(_, urgent)| *urgent);
+        if self.mempool.is_empty() && !due && !self.must_replace {
+            return Ok(());
+        }
+        let Some(height) = self.max_height.checked_add(1) else { return Err(StageError::Exhausted) };
+        let Some(nonce) = Nonce::of(height, self.me) else { return Err(StageError::Exhausted) };
+        let draft = self.draft(env, syncs.into_iter().map(|(t, _)| t));
+        if draft.transitions.is_empty() && !self.must_replace {
+            return Ok(());
+        }
+        self.sign_draft(env, draft, height, nonce)
+    }
+
+    fn sign_draft(&mut self, env: &mut Env<'_>, draft: Draft, height: u64, nonce: Nonce) -> Result<(), StageError> {
+        let block = Block {
+            height,
+            prev_block_hash: self.tip.state.block_hash,
+            prev_state_hash: self.tip.commitment.state_hash,
+            proposer: self.me,
+            timestamp: draft.time,
+            transitions: draft.transitions,
+        };
+        let mut state = draft.state;
+        (state.height, state.nonce, state.timestamp) = (height, nonce, draft.time);
+        state.block_hash = block.hash()?;
+        let commitment = Commitment::of(&state)?;
+        let pair = self.pair();
+        let signature = env.sign_state(&pair, nonce, &mut self.max_signed, &commitment.digest, Purpose::Proposal)?;
+        let mut signed = SignedState { state, block: Some(block), commitment, left: None, right: None };
+        if let Some(signature) = signature {
+            signed.set_signature(self.me, signature);
+        }
+        self.max_height = height;
+        self.must_replace = false;
+        self.own = Some(Arc::new(InFlight { signed, commands: draft.commands, since: env.now, last_sent: env.now }));
+        self.send_own(env);
+        Ok(())
+    }
+
+    /// Applies what is due and what is queued, in order, to a copy of the tip.
+    fn draft(&mut self, env: &mut Env<'_>, syncs: impl Iterator<Item = Transition>) -> Draft {
+        let time = env.now.max(self.tip.state.timestamp);
+        let mut state = next_base(&self.tip.state);
+        let mut draft = Draft { state: state.clone(), time, transitions: Vec::new(), commands: Vec::new() };
+        let mut applier = Applier::new(&mut state, self.me, time);
+        for sync in syncs {
+            if applier.apply(&sync).is_ok() {
+                draft.transitions.push(sync);
+                draft.commands.push(None);
+            }
+        }
+        let mut left_over = Vec::new();
+        while let Some(queued) = self.mempool.pop_front() {
+            if draft.transitions.len() >= MAX_BLOCK_TRANSITIONS {
+                self.mempool.push_front(queued);
+                break;
+            }
+            let held_back = queued.transition.key().is_some_and(|key| self.holds_back(key, &queued, &left_over));
+            let before = applier.next_id();
+            match if held_back { Err(TransitionError::NotAlone) } else { applier.apply(&queued.transition) } {
+                Ok(()) => {
+                    let subcontract = (applier.next_id() != before).then_some(before);
+                    draft.transitions.push(queued.transition.clone());
+                    draft.commands.push(Some(Made { queued, subcontract }));
+                }
+                // Goes into the next block, and with it all that follows it in the same subchannel.
+                Err(TransitionError::NotAlone) => left_over.push(queued),
+                Err(error) => {
+                    env.out.events.push(Event::CommandFailed { command: queued.id, error: error.into() });
+                }
+            }
+        }
+        left_over.into_iter().rev().for_each(|queued| self.mempool.push_front(queued));
+        draft.state = state;
+        draft
+    }
+
+    fn holds_back(&self, key: &SubchannelKey, queued: &Queued, left_over: &[Queued]) -> bool {
+        let close = matches!(queued.transition, Transition::ProposeClose { .. });
+        (self.frozen(key).is_some() && !close) || left_over.iter().any(|q| q.transition.key() == Some(key))
+    }
+
+    /// Sends, or sends again, the same bytes of the block in flight.
+    pub(super) fn send_own(&mut self, env: &mut Env<'_>) {
+        let me = self.me;
+        let Some(own) = self.own.as_mut() else { return };
+        let Some(signature) = own.signed.signature(me).cloned() else { return };
+        let Some(block) = own.signed.block.clone() else { return };
+        if own.last_sent != env.now {
+            Arc::make_mut(own).last_sent = env.now;
+        }
+        env.out.parts.push(Part::Proposal { block, signature });
+    }
+
+    /// Takes the block in flight out of the way. Its commands go back to the front of the queue, in order, except the one
+    /// that is to blame, whose failure is reported once the signed state is outranked.
+    pub(super) fn abandon_own(&mut self, blamed: Option<(u32, CommandError)>) {
+        let Some(own) = self.own.take() else { return };
+        let own = Arc::unwrap_or_clone(own);
+        let mut failed = Vec::new();
+        for (index, made) in own.commands.into_iter().enumerate().rev() {
+            let Some(made) = made else { continue };
+            match blamed {
+                Some((at, error)) if u32::try_from(index) == Ok(at) => failed.push((made.queued.id, error)),
+                _ => self.mempool.push_front(made.queued),
+            }
+        }
+        self.abandoned.push(Abandoned { signed: own.signed, failed });
+    }
+
+    /// Reports what an agreed state has outranked, and forgets it.
+    pub(super) fn drop_outranked(&mut self, env: &mut Env<'_>) {
+        let tip = self.tip.state.nonce;
+        self.abandoned.retain(|abandoned| {
+            if abandoned.signed.state.nonce >= tip {
+                return true;
+            }
+            for (command, error) in &abandoned.failed {
+                env.out.events.push(Event::CommandFailed { command: *command, error: *error });
+            }
+            false
+        });
+    }
+
+    /// The hash of the block in flight.
+    pub(super) fn own_hash(&self) -> Option<Hash> {
+        self.own.as_ref().map(|own| own.signed.state.block_hash)
+    }
+
+    pub(super) fn waiting_for_signature(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|w| w.signing.is_some())
+    }
+}
+
+struct Draft {
+    state: ChannelState,
+    time: UnixSeconds,
+    transitions: Vec<Transition>,
+    commands: Vec<Option<Made>>,
+}
+
+impl Applier<'_> {
+    /// The id that the next subcontract would get.
+    fn next_id(&self) -> u64 {
+        self.state().next_id
+    }
+}
+
+/// What a block of `side` says is wrong, as a reason that travels.
+pub(super) const fn reject_reason(error: &BlockError) -> RejectReason {
+    match error {
+        BlockError::Transition { index, error } => RejectReason::Transition { index: *index, error: *error },
+        _ => RejectReason::Malformed,
+    }
+}
+
+/// The nonce that an Ack of a block of `height` by `side` signs.
+pub(super) fn ack_nonce(height: u64, side: Side) -> Option<Nonce> {
+    Nonce::of(height, side)
+}

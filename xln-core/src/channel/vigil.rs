@@ -1,0 +1,104 @@
+//! What a node does by itself, if it is told to watch: counter a stale start, finalize, reveal, settle and take back
+//! (`docs/protocol.md` sections 4 and 7).
+
+use alloc::vec::Vec;
+
+use super::{Arguments, Channel, CommandId, Env, StageError};
+use crate::chain::{ChainCall, ChainView};
+use crate::state::{Payment, Pending};
+use crate::transition::Transition;
+use crate::types::{Secret, SubchannelKey};
+
+impl Channel {
+    /// Reacts to what time and chain have brought.
+    pub(crate) fn vigil(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        if !env.config.vigilant || self.recovering && self.watches.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<SubchannelKey> = self.watches.keys().chain(self.tip.state.subchannels.keys()).copied().collect();
+        for key in keys {
+            self.watch_dispute(env, &key);
+            self.watch_payments(env, &key)?;
+        }
+        Ok(())
+    }
+
+    /// Counters a start that is older than what this node holds, and finalizes after the deadline. A recovering node does
+    /// so too: that it may have lost something newer is no reason to accept something older.
+    fn watch_dispute(&mut self, env: &mut Env<'_>, key: &SubchannelKey) {
+        let Some((epoch, dispute)) = self.watches.get(key).and_then(|w| w.dispute().copied()) else { return };
+        let Some(window) = env.config.window_s(key) else { return };
+        let time = env.chains.get(&key.chain).and_then(ChainView::head).map_or(env.now, |h| h.timestamp);
+        let reacted = self.watches.get(key).and_then(|w| w.reacted);
+        let stale = self.best_nonce(key).is_some_and(|best| best.0 > dispute.nonce);
+        let over = time > dispute.started_at.plus(window);
+        let both = dispute.starter == self.me;
+        let possible = !both || self.best_evidence(key).is_some_and(|e| e.left.is_some() && e.right.is_some());
+        if stale && !over && possible && reacted != Some((epoch, dispute.nonce, false)) {
+            if self.counter(env, key, Arguments::default()).is_ok() {
+                self.set_reacted(key, (epoch, dispute.nonce, false));
+            }
+        } else if over && reacted != Some((epoch, dispute.nonce, true)) {
+            if self.finalize(env, key, Arguments::default()).is_ok() {
+                self.set_reacted(key, (epoch, dispute.nonce, true));
+            }
+        }
+    }
+
+    fn set_reacted(&mut self, key: &SubchannelKey, reacted: (u32, u64, bool)) {
+        if let Some(watch) = self.watches.get_mut(key) {
+            watch.reacted = Some(reacted);
+        }
+    }
+
+    fn watch_payments(&mut self, env: &mut Env<'_>, key: &SubchannelKey) -> Result<(), StageError> {
+        let Some(subchannel) = self.tip.state.subchannels.get(key) else { return Ok(()) };
+        let (provider, point) = (subchannel.providers.first().copied(), subchannel.point);
+        let payments: Vec<(u64, Payment)> = subchannel
+            .pending
+            .iter()
+            .filter_map(|(id, p)| if let Pending::Payment(p) = p { Some((*id, p.clone())) } else { None })
+            .collect();
+        for (id, payment) in payments {
+            let queued = self.queued_for(key, id);
+            if payment.payer == self.me {
+                let over = point.is_some_and(|p| p.timestamp > payment.expiry) && payment.revealed_at.is_none();
+                if over && queued.is_none() {
+                    self.enqueue_own(env, Transition::CancelPayment { key: *key, id })?;
+                }
+                continue;
+            }
+            let view = env.chains.get(&key.chain);
+            let public = provider.and_then(|p| view?.secret(&p, payment.kind, &payment.hash)).map(|r| r.secret);
+            match (queued.flatten(), public) {
+                // Not acknowledged and the margin has begun: the registry keeps what is mine for the price of one entry.
+                (Some(secret), None) if env.now.plus(env.config.reveal_margin_s) >= payment.expiry => {
+                    if let Some(provider) = provider {
+                        self.act(env, key, ChainCall::Reveal { provider, kind: payment.kind, secret });
+                    }
+                }
+                (None, Some(secret)) => self.enqueue_own(env, Transition::SettlePayment { key: *key, id, secret })?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a command for this payment waits or is in flight, and its secret if it settles.
+    fn queued_for(&self, key: &SubchannelKey, id: u64) -> Option<Option<Secret>> {
+        let flying = self.own.iter().flat_map(|o| o.commands.iter().flatten().map(|m| &m.queued));
+        self.mempool.iter().chain(flying).find_map(|queued| match &queued.transition {
+            Transition::SettlePayment { key: k, id: i, secret } if k == key && *i == id => Some(Some(*secret)),
+            Transition::CancelPayment { key: k, id: i } if k == key && *i == id => Some(None),
+            _ => None,
+        })
+    }
+
+    fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {
+        let id = CommandId(*env.next_command);
+        *env.next_command = id.0.checked_add(1).ok_or(StageError::Exhausted)?;
+        // A refusal here only means that the time for it has not come, or has passed.
+        let _ = self.enqueue(env, &mut None, id, transition, false);
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Loaded and taken-over state is checked like received state: what the rules could not have made is refused
+//! (`docs/protocol.md` section 10, rule 13).
+
+use alloc::collections::BTreeMap;
+
+use crate::limits::{MAX_FORGIVEN, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS};
+use crate::state::{ChannelState, Pending, SettlementAction, Subchannel, TokenState};
+use crate::transition::settlement_holds;
+use crate::types::{AMOUNT_BOUND, Side, TokenId};
+
+/// What is wrong with a state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StateError {
+    /// The entities are malformed or out of order.
+    #[error("entities are malformed or out of order")]
+    InvalidPair,
+    /// More entries than a limit allows.
+    #[error("a limit is passed")]
+    LimitPassed,
+    /// A number is out of its range.
+    #[error("a number is out of range")]
+    OutOfRange,
+    /// Something pending names a token that is not there, or an id that was not given.
+    #[error("something pending has no token or no id")]
+    Dangling,
+    /// Holds are not the sum of what is pending.
+    #[error("holds are not the sum of what is pending")]
+    HoldMismatch,
+}
+
+type Holds = BTreeMap<TokenId, (u128, u128)>;
+
+impl ChannelState {
+    /// Checks everything that the rules guarantee of a state they made.
+    ///
+    /// # Errors
+    /// [`StateError`] names what they could not have made.
+    pub fn check(&self) -> Result<(), StateError> {
+        let valid = self.pair.left().check().is_ok() && self.pair.right().check().is_ok();
+        if !valid || !self.pair.is_ordered() {
+            return Err(StateError::InvalidPair);
+        }
+        at_most(self.subchannels.len(), MAX_SUBCHANNELS)?;
+        self.subchannels.values().try_for_each(|s| s.check(self.next_id))
+    }
+}
+
+impl Subchannel {
+    fn check(&self, next_id: u64) -> Result<(), StateError> {
+        at_most(self.tokens.len(), MAX_TOKENS)?;
+        at_most(self.pending.len(), MAX_PENDING)?;
+        at_most(self.providers.len(), MAX_PROVIDERS)?;
+        for side in [Side::Left, Side::Right] {
+            at_most(self.pending.values().filter(|p| p.author() == side).count(), MAX_PENDING / 2)?;
+            at_most(self.tokens.values().filter(|t| t.added_by == side).count(), MAX_TOKENS / 2)?;
+        }
+        self.tokens.values().try_for_each(TokenState::check)?;
+        let mut holds = Holds::new();
+        for (id, pending) in &self.pending {
+            if *id >= next_id {
+                return Err(StateError::Dangling);
+            }
+            self.add_pending(&mut holds, pending)?;
+        }
+        self.add_settlement(&mut holds, next_id)?;
+        let expected = |token| holds.get(token).copied().unwrap_or_default();
+        if self.tokens.iter().any(|(id, t)| (t.left_hold, t.right_hold) != expected(id)) {
+            return Err(StateError::HoldMismatch);
+        }
+        Ok(())
+    }
+
+    fn add_pending(&self, holds: &mut Holds, pending: &Pending) -> Result<(), StateError> {
+        let (token, amount) = match pending {
+            Pending::Payment(p) => {
+                at_most(p.onion.len(), MAX_ONION_BYTES)?;
+                (p.token, p.amount)
+            }
+            Pending::Swap(s) => {
+                if s.remaining > s.give || s.want == 0 || s.want >= AMOUNT_BOUND || !self.tokens.contains_key(&s.want_token)
+                {
+                    return Err(StateError::Dangling);
+                }
+                (s.give_token, s.remaining)
+            }
+        };
+        if !self.tokens.contains_key(&token) {
+            return Err(StateError::Dangling);
+        }
+        if amount == 0 || amount >= AMOUNT_BOUND {
+            return Err(StateError::OutOfRange);
+        }
+        add(holds, token, pending.author(), amount)
+    }
+
+    fn add_settlement(&self, holds: &mut Holds, next_id: u64) -> Result<(), StateError> {
+        let Some(open) = &self.settlement else { return Ok(()) };
+        if open.id >= next_id {
+            return Err(StateError::Dangling);
+        }
+        let SettlementAction::Update(update) = &open.action else { return Ok(()) };
+        at_most(update.forgiven.len(), MAX_FORGIVEN)?;
+        for diff in &update.diffs {
+            let (left, right) = settlement_holds(diff).ok_or(StateError::OutOfRange)?;
+            add(holds, diff.token, Side::Left, left)?;
+            add(holds, diff.token, Side::Right, right)?;
+        }
+        Ok(())
+    }
+}
+
+impl TokenState {
+    fn check(&self) -> Result<(), StateError> {
+        let amounts = [self.collateral, self.left_limit, self.right_limit, self.left_hold, self.right_hold];
+        let deltas = [self.ondelta, self.offdelta];
+        if amounts.iter().any(|a| *a >= AMOUNT_BOUND) || deltas.contains(&i128::MIN) {
+            return Err(StateError::OutOfRange);
+        }
+        Ok(())
+    }
+}
+
+const fn at_most(count: usize, limit: usize) -> Result<(), StateError> {
+    if count > limit { Err(StateError::LimitPassed) } else { Ok(()) }
+}
+
+fn add(holds: &mut Holds, token: TokenId, side: Side, amount: u128) -> Result<(), StateError> {
+    let (left, right) = holds.entry(token).or_default();
+    let hold = match side {
+        Side::Left => left,
+        Side::Right => right,
+    };
+    *hold = hold.checked_add(amount).ok_or(StateError::OutOfRange)?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The one codec of wire, records and hashes: bincode's standard format (little endian, variable-length integers), written
+//! by `wincode`. Swapping the engine is a change of this file only; `tests/codec.rs` compares it with `bincode` itself.
+//!
+//! Decoding is strict: everything consumed, bounded before anything is allocated, and canonical, since the decoded value
+//! must encode to the same bytes again (so no over-long integers, no unordered or repeated map keys).
+
+use alloc::vec::Vec;
+use wincode::config::{Configuration, DefaultConfig};
+use wincode::{SchemaRead, SchemaWrite};
+
+/// The longest message, block or state that is ever decoded from a peer, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// Largest allocation made on the word of a length prefix alone.
+const PREALLOCATION: usize = 1 << 20;
+
+type Varint = Configuration<true, PREALLOCATION, wincode::len::BincodeLen, wincode::int_encoding::LittleEndian, wincode::int_encoding::VarInt>;
+
+/// The configuration that all of this crate's types are encoded with.
+pub type Config = Varint;
+
+const fn config() -> Config {
+    DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<PREALLOCATION>()
+}
+
+/// What can be encoded.
+pub trait Encode: SchemaWrite<Config, Src = Self> {}
+impl<T: SchemaWrite<Config, Src = T>> Encode for T {}
+
+/// What can be decoded.
+pub trait Decode: for<'a> SchemaRead<'a, Config, Dst = Self> + Sized {}
+impl<T: for<'a> SchemaRead<'a, Config, Dst = T>> Decode for T {}
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Longer than the bound for its kind.
+    #[error("{length} bytes where at most {max} are accepted")]
+    TooLong {
+        /// Bytes found.
+        length: usize,
+        /// Bytes accepted.
+        max: usize,
+    },
+    /// Cut short, an unknown tag, a length that cannot be, or bytes left over.
+    #[error("bytes do not decode")]
+    Malformed,
+    /// The value has a shorter or differently ordered encoding.
+    #[error("encoding is not canonical")]
+    NotCanonical,
+    /// A value that has no encoding: longer than its length prefix can say.
+    #[error("value has no encoding")]
+    Unencodable,
+    /// A format version that this code does not know.
+    #[error("format version {0} is unknown")]
+    UnknownVersion(u8),
+}
+
+/// Encodes a value.
+///
+/// # Errors
+/// [`CodecError::Unencodable`] for a length beyond the format, which no value within the protocol's limits has.
+pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
+    wincode::config::serialize(value, config()).map_err(|_| CodecError::Unencodable)
+}
+
+/// Decodes exactly one value from at most [`MAX_MESSAGE_BYTES`].
+///
+/// # Errors
+/// [`CodecError`] says in which way the bytes are not one canonical value.
+pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(CodecError::TooLong { length: bytes.len(), max: MAX_MESSAGE_BYTES });
+    }
+    decode_trusted_length(bytes)
+}
+
+/// Decodes exactly one value of any length: for a node's own store.
+///
+/// # Errors
+/// As [`decode`], without the bound on length.
+pub fn decode_trusted_length<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
+    let value: T = wincode::config::deserialize_exact(bytes, config()).map_err(|_| CodecError::Malformed)?;
+    if encode(&value)? != bytes {
+        return Err(CodecError::NotCanonical);
+    }
+    Ok(value)
+}

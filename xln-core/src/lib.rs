@@ -1,0 +1,21 @@
+//! The rules of xln, payment channels with reserve credit: pure, deterministic, without I/O, clock, threads or randomness.
+//! `docs/protocol.md` of the repository says what they mean.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod block;
+pub mod chain;
+pub mod channel;
+pub mod check;
+pub mod codec;
+pub mod commitment;
+pub mod crypto;
+pub mod delta;
+pub mod limits;
+pub mod proof;
+pub mod state;
+pub mod transition;
+pub mod types;
+pub mod wire;

@@ -1,0 +1,34 @@
+//! Bounds that both sides and the contracts know by the same numbers (`docs/protocol.md` section 4). Each side may use at
+//! most half of every limit that counts entries.
+
+/// Subchannels of a channel.
+pub const MAX_SUBCHANNELS: usize = 16;
+/// Tokens of a subchannel; `MAX_TOKENS` of the Depository.
+pub const MAX_TOKENS: usize = 32;
+/// Pending subcontracts of a subchannel.
+pub const MAX_PENDING: usize = 32;
+/// Clauses of a proof body: one for all payments, one for each swap; `MAX_CLAUSES` of the Depository.
+pub const MAX_CLAUSES: usize = 33;
+/// SubcontractProviders of a subchannel.
+pub const MAX_PROVIDERS: usize = 4;
+/// Fills in the arguments of a dispute; `MAX_FILLS` of the contracts.
+pub const MAX_FILLS: usize = 32;
+/// Forgiven debts of a settlement.
+pub const MAX_FORGIVEN: usize = 16;
+/// Transitions of a block.
+pub const MAX_BLOCK_TRANSITIONS: usize = 1024;
+/// Bytes of a memo.
+pub const MAX_MEMO_BYTES: usize = 4096;
+/// Bytes of the onion that a payment carries.
+pub const MAX_ONION_BYTES: usize = 2048;
+/// Gas that one clause may use on chain; `CLAUSE_GAS` of the Depository.
+pub const CLAUSE_GAS: u64 = 200_000;
+/// The furthest ahead that a lock, settlement or close may expire, in seconds; `MAX_LOCK_S` of the Depository.
+pub const MAX_LOCK_S: u64 = 604_800;
+/// How far a block's time may be ahead of the receiver's clock, in seconds.
+pub const MAX_CLOCK_DRIFT_S: u64 = 30;
+/// How far above the greatest height seen or signed on one parent a replacement may be.
+pub const MAX_HEIGHT_GAP: u64 = 16;
+/// How long before its expiry a payment must be settled off chain, in seconds, unless the channel says otherwise: at least
+/// twice the drift plus the time to get a reveal confirmed.
+pub const SETTLE_MARGIN_S: u64 = 600;
