@@ -12,9 +12,9 @@ abstract contract Channels is Tokens, Eip712 {
     using BodyCodec for bytes;
 
     /// Tokens of one subchannel.
-    uint256 public constant MAX_TOKENS = 32;
+    uint256 internal constant MAX_TOKENS = 32;
     /// Debts that one settlement forgives.
-    uint256 public constant MAX_FORGIVEN = 8;
+    uint256 internal constant MAX_FORGIVEN = 8;
 
     uint256 private constant BUCKET_SPACE = 2 << 64;
     uint256 private constant DIFF_ENTRY = 52;
@@ -60,24 +60,30 @@ abstract contract Channels is Tokens, Eip712 {
 
     function reserveToCollateral(uint32 token, Funding[] calldata fundings) external {
         uint256 total;
-        for (uint256 i; i < fundings.length; ++i) {
-            Funding calldata funding = fundings[i];
-            (bytes32 receiver, bytes32 peer, uint256 amount) = (funding.receiver, funding.peer, funding.amount);
-            if (amount == 0) revert ZeroAmount();
-            _checkEntity(receiver);
-            _checkEntity(peer);
-            bool isLeft = receiver < peer;
-            (bytes32 left, bytes32 right) = isLeft ? (receiver, peer) : (peer, receiver);
-            bytes32 slot = _bucketSlot(_key(left, right), token);
-            (uint256 collateral, int256 ondelta) = _unpack(_load(slot));
-            unchecked {
-                // Each below 2^128: no sum of fewer than 2^128 of them overflows.
+        unchecked {
+            // Amounts are below 2^128: no sum of fewer than 2^128 of them overflows.
+            for (uint256 i; i < fundings.length; ++i) {
+                Funding calldata funding = fundings[i];
+                uint256 amount = funding.amount;
+                if (amount == 0) revert ZeroAmount();
                 total += amount;
-                _saveBucket(left, right, token, slot, collateral + amount, isLeft ? ondelta + int256(amount) : ondelta);
+                _fund(funding.receiver, funding.peer, token, amount);
             }
         }
         if (total == 0) revert ZeroAmount();
         _debit(_caller(), token, total);
+    }
+
+    function _fund(bytes32 receiver, bytes32 peer, uint32 token, uint256 amount) private {
+        _checkEntity(receiver);
+        _checkEntity(peer);
+        (bytes32 left, bytes32 right) = receiver < peer ? (receiver, peer) : (peer, receiver);
+        bytes32 slot = _bucketSlot(_key(left, right), token);
+        (uint256 collateral, int256 ondelta) = _unpack(_load(slot));
+        unchecked {
+            if (receiver == left) ondelta += int256(amount);
+            _saveBucket(left, right, token, slot, collateral + amount, ondelta);
+        }
     }
 
     // Co-signed.
@@ -91,15 +97,16 @@ abstract contract Channels is Tokens, Eip712 {
         bytes calldata rightSignature
     ) external {
         bytes32 key = _key(left, right);
-        Channel storage ch = _channels[key];
-        (uint32 epoch, uint32 settlementNonce) = (ch.epoch, ch.settlementNonce);
-        if (block.timestamp > expiry) revert Expired();
-        if (ch.disputeHash != 0) revert DisputeRunning();
-        bytes32 digest = _settlementDigest(false, key, epoch, settlementNonce, expiry, update);
+        if (_channels[key].disputeHash != 0) revert DisputeRunning();
+        bytes32 digest = _consentDigest(false, key, expiry, update);
         _requireConsent(left, right, digest, leftSignature, rightSignature, IEntityProvider.Permission.Withdraw);
-        ch.settlementNonce = ++settlementNonce;
         _applyUpdate(left, right, key, update);
-        emit Settled(left, right, epoch, settlementNonce);
+    }
+
+    function _consentDigest(bool close, bytes32 key, uint64 expiry, bytes calldata data) private view returns (bytes32) {
+        if (block.timestamp > expiry) revert Expired();
+        Channel storage ch = _channels[key];
+        return _settlementDigest(close, key, ch.epoch, ch.settlementNonce, expiry, data);
     }
 
     function cooperativeClose(
@@ -111,9 +118,7 @@ abstract contract Channels is Tokens, Eip712 {
         bytes calldata rightSignature
     ) external {
         bytes32 key = _key(left, right);
-        Channel storage ch = _channels[key];
-        if (block.timestamp > expiry) revert Expired();
-        bytes32 digest = _settlementDigest(true, key, ch.epoch, ch.settlementNonce, expiry, body);
+        bytes32 digest = _consentDigest(true, key, expiry, body);
         _requireConsent(left, right, digest, leftSignature, rightSignature, IEntityProvider.Permission.Dispute);
         uint256 n = _tokensOf(body);
         // No clauses, and nothing behind them.
@@ -142,36 +147,50 @@ abstract contract Channels is Tokens, Eip712 {
         uint256 forgiven = update.length > pos ? update.u8(pos) : type(uint256).max;
         if (forgiven > MAX_FORGIVEN || update.length != pos + 1 + forgiven * FORGIVEN_ENTRY) revert MalformedUpdate();
 
-        uint256 last;
-        for (uint256 i; i < forgiven; ++i) {
-            uint256 p = pos + 1 + i * FORGIVEN_ENTRY;
-            uint32 token = update.u32(p);
-            uint256 debtorIsLeft = update.u8(p + 4);
-            uint64 index = update.u64(p + 5);
-            uint256 order = uint256(token) << 72 | debtorIsLeft << 64 | index;
-            if (debtorIsLeft > 1 || (i != 0 && order <= last)) revert MalformedUpdate();
-            last = order;
-            (bytes32 debtor, bytes32 creditor) = debtorIsLeft == 1 ? (left, right) : (right, left);
-            _forgiveDebt(debtor, token, creditor, index);
-        }
+        _applyForgiveness(left, right, update[pos + 1:]);
+        _applyDiffs(left, right, key, update[1:pos]);
+        Channel storage ch = _channels[key];
+        uint32 settlementNonce = ++ch.settlementNonce;
+        emit Settled(left, right, ch.epoch, settlementNonce);
+    }
 
-        for (uint256 i; i < n; ++i) {
-            uint256 p = 1 + i * DIFF_ENTRY;
-            uint32 token = update.u32(p);
-            if (i != 0 && token <= last) revert MalformedUpdate();
-            last = token;
-            int256 leftDiff = update.i128(p + 4);
-            int256 rightDiff = update.i128(p + 20);
-            _applyReserveDiff(left, token, leftDiff);
-            _applyReserveDiff(right, token, rightDiff);
-            bytes32 slot = _bucketSlot(key, token);
-            (uint256 collateral, int256 ondelta) = _unpack(_load(slot));
-            unchecked {
-                // All terms are below 2^128.
-                int256 rest = int256(collateral) - leftDiff - rightDiff;
-                if (rest < 0) revert InsufficientCollateral();
-                _saveBucket(left, right, token, slot, uint256(rest), ondelta + update.i128(p + 36));
+    function _applyForgiveness(bytes32 left, bytes32 right, bytes calldata entries) private {
+        uint256 last;
+        for (uint256 p; p < entries.length; p += FORGIVEN_ENTRY) {
+            uint32 token = entries.u32(p);
+            uint256 debtorIsLeft = entries.u8(p + 4);
+            uint64 index = entries.u64(p + 5);
+            uint256 order = uint256(token) << 72 | debtorIsLeft << 64 | index;
+            if (debtorIsLeft > 1 || (p != 0 && order <= last)) revert MalformedUpdate();
+            last = order;
+            if (debtorIsLeft == 1) _forgiveDebt(left, token, right, index);
+            else _forgiveDebt(right, token, left, index);
+        }
+    }
+
+    function _applyDiffs(bytes32 left, bytes32 right, bytes32 key, bytes calldata diffs) private {
+        uint32 last;
+        unchecked {
+            for (uint256 p; p < diffs.length; p += DIFF_ENTRY) {
+                uint32 token = diffs.u32(p);
+                if (p != 0 && token <= last) revert MalformedUpdate();
+                last = token;
+                _applyDiff(left, right, token, _bucketSlot(key, token), diffs[p:]);
             }
+        }
+    }
+
+    function _applyDiff(bytes32 left, bytes32 right, uint32 token, bytes32 slot, bytes calldata diff) private {
+        int256 leftDiff = diff.i128(4);
+        int256 rightDiff = diff.i128(20);
+        _applyReserveDiff(left, token, leftDiff);
+        _applyReserveDiff(right, token, rightDiff);
+        (uint256 collateral, int256 ondelta) = _unpack(_load(slot));
+        unchecked {
+            // All terms are below 2^128.
+            int256 rest = int256(collateral) - leftDiff - rightDiff;
+            if (rest < 0) revert InsufficientCollateral();
+            _saveBucket(left, right, token, slot, uint256(rest), ondelta + diff.i128(36));
         }
     }
 
@@ -228,40 +247,45 @@ abstract contract Channels is Tokens, Eip712 {
         uint32 epoch = ++ch.epoch;
         if (ch.disputeHash != 0) ch.disputeHash = 0;
         uint256 budget = MAX_DEBTS_PER_CALL;
-        unchecked {
-            for (uint256 i; i < deltas.length; ++i) {
-                uint32 token = body.u32(1 + i * BodyCodec.TOKEN_ENTRY);
-                bytes32 slot = _bucketSlot(key, token);
-                if (_load(slot) != 0) {
-                    _save(slot, 0);
-                    emit CollateralUpdated(left, right, token, 0, 0);
-                }
-                (uint256 collateral, int256 delta) = (collaterals_[i], deltas[i]);
-                // |delta| is below 2^128 here, so is what either side owes.
-                if (delta < 0) {
-                    budget = _payoutWithShortfall(left, right, token, collateral, uint256(-delta), budget);
-                } else if (uint256(delta) > collateral) {
-                    budget = _payoutWithShortfall(right, left, token, collateral, uint256(delta) - collateral, budget);
-                } else {
-                    if (delta != 0) _payout(left, token, uint256(delta));
-                    if (uint256(delta) != collateral) _payout(right, token, collateral - uint256(delta));
-                }
+        for (uint256 i; i < deltas.length; ++i) {
+            uint32 token = body.u32(1 + i * BodyCodec.TOKEN_ENTRY);
+            bytes32 slot = _bucketSlot(key, token);
+            if (_load(slot) != 0) {
+                _save(slot, 0);
+                emit CollateralUpdated(left, right, token, 0, 0);
             }
+            budget -= _split(left, right, token, collaterals_[i], deltas[i], budget);
         }
         emit ChannelClosed(left, right, epoch, ch.settlementNonce);
+    }
+
+    /// Pays out one token. |delta| is below 2^128, so is what either side owes. Returns how many of the budget of older
+    /// debts were looked at.
+    function _split(bytes32 left, bytes32 right, uint32 token, uint256 collateral, int256 delta, uint256 budget)
+        private
+        returns (uint256 seen)
+    {
+        unchecked {
+            if (delta < 0) return _payoutWithShortfall(right, left, token, collateral, uint256(-delta), budget);
+            if (uint256(delta) > collateral) {
+                return _payoutWithShortfall(left, right, token, collateral, uint256(delta) - collateral, budget);
+            }
+            if (delta != 0) _payout(left, token, uint256(delta));
+            if (uint256(delta) != collateral) _payout(right, token, collateral - uint256(delta));
+        }
     }
 
     /// The creditor takes all collateral, and `owed` from the debtor's reserve, after a bounded number of the debtor's
     /// older debts. If older ones remain the whole of it is queued behind them; else what the reserve lacks.
     function _payoutWithShortfall(
-        bytes32 debtor,
         bytes32 creditor,
+        bytes32 debtor,
         uint32 token,
         uint256 collateral,
         uint256 owed,
         uint256 budget
-    ) private returns (uint256) {
-        (, uint256 seen) = _payDebts(debtor, token, budget);
+    ) private returns (uint256 seen) {
+        (, seen) = _payDebts(debtor, token, budget);
         bytes32 slot = _reserveSlot(debtor, token);
         uint256 word = _load(slot);
         uint256 paid;
@@ -273,7 +297,6 @@ abstract contract Channels is Tokens, Eip712 {
             }
             if (paid != owed) _queueDebt(debtor, token, creditor, owed - paid);
             if (collateral + paid != 0) _payout(creditor, token, collateral + paid);
-            return budget - seen;
         }
     }
 

@@ -10,25 +10,35 @@ abstract contract Clauses is Channels {
     using BodyCodec for bytes;
 
     /// Clauses of one body.
-    uint256 public constant MAX_CLAUSES = 33;
+    uint256 internal constant MAX_CLAUSES = 33;
     /// Gas that every clause gets, exactly.
-    uint256 public constant CLAUSE_GAS = 200_000;
+    uint256 internal constant CLAUSE_GAS = 200_000;
     /// How long payments may defer a finalize past the deadline.
-    uint256 public constant MAX_LOCK_S = 604_800;
+    uint256 internal constant MAX_LOCK_S = 604_800;
 
     /// What must be left before a call: its bound after the 63/64 rule, and the call's own price.
     uint256 private constant GAS_BEFORE_CLAUSE = CLAUSE_GAS * 64 / 63 + 3_000;
 
+    uint40 public immutable disputeWindow;
+
+    constructor(uint40 disputeWindow_) {
+        disputeWindow = disputeWindow_;
+    }
+
+    /// The last second in which an answer counts.
+    function _deadline(uint40 startedAt) internal view returns (uint256) {
+        return uint256(startedAt) + disputeWindow;
+    }
+
     /// Applies all clauses to `deltas`, in the body's order. A clause that fails, answers malformed, or leaves its
-    /// allowances changes nothing; one that waits for a payment reverts the finalize, until `deadline + MAX_LOCK_S` at
+    /// allowances changes nothing; one that waits for a payment reverts the finalize, until deadline + MAX_LOCK_S at
     /// the latest. `pos` is where the number of clauses stands.
     function _applyClauses(
         bytes calldata body,
         uint256 pos,
         uint256[] memory collaterals_,
         int256[] memory deltas,
-        ISubcontractProvider.Context memory context,
-        uint256 deadline
+        ISubcontractProvider.Context memory context
     ) internal view {
         unchecked {
             uint256 clauses = body.u8(pos++);
@@ -44,7 +54,7 @@ abstract contract Clauses is Channels {
                 _checkAllowances(allowed, deltas.length);
                 uint256 end = pos + 2 + body.u16(pos);
                 if (body.length < end) revert MalformedBody();
-                _applyClause(provider, body[pos + 2:end], allowed, collaterals_, deltas, context, deadline);
+                _applyClause(provider, body[pos + 2:end], allowed, collaterals_, deltas, context);
                 pos = end;
             }
             if (pos != body.length) revert MalformedBody();
@@ -68,40 +78,22 @@ abstract contract Clauses is Channels {
         bytes calldata allowed,
         uint256[] memory collaterals_,
         int256[] memory deltas,
-        ISubcontractProvider.Context memory context,
-        uint256 deadline
+        ISubcontractProvider.Context memory context
     ) private view {
         uint256 free;
         assembly ("memory-safe") {
             free := mload(0x40)
         }
-        bytes memory call_ = abi.encodeCall(ISubcontractProvider.applyBatch, (deltas, collaterals_, batch, context));
-        if (gasleft() < GAS_BEFORE_CLAUSE) revert NotEnoughGas();
-        bool ok;
-        uint256 pendingUntil;
-        uint256 answer;
-        // Assembly: an exact gas bound, and no more returndata copied than the answer can have:
-        // 0x40, pendingUntil, length, values.
-        assembly ("memory-safe") {
-            let n := mload(deltas)
-            let size := add(0x60, shl(5, n))
-            ok := staticcall(CLAUSE_GAS, provider, add(call_, 0x20), mload(call_), 0, 0)
-            ok := and(ok, eq(returndatasize(), size))
-            if ok {
-                answer := mload(0x40)
-                returndatacopy(answer, 0, size)
-                pendingUntil := mload(add(answer, 0x20))
-                ok := and(and(eq(mload(answer), 0x40), iszero(shr(40, pendingUntil))), eq(mload(add(answer, 0x40)), n))
-                answer := add(answer, 0x60)
-            }
-        }
-        if (ok) {
-            unchecked {
-                if (pendingUntil != 0) {
-                    uint256 cap = deadline + MAX_LOCK_S;
-                    if (pendingUntil > cap) pendingUntil = cap;
-                    if (block.timestamp <= pendingUntil) revert PaymentPending(uint40(pendingUntil));
-                }
+        (uint256 answer, uint256 pendingUntil) = _callProvider(
+            provider,
+            abi.encodeCall(ISubcontractProvider.applyBatch, (deltas, collaterals_, batch, context)),
+            deltas.length
+        );
+        if (answer != 0) {
+            if (pendingUntil != 0) {
+                uint256 cap = _deadline(context.startedAt) + MAX_LOCK_S;
+                if (pendingUntil > cap) pendingUntil = cap;
+                if (block.timestamp <= pendingUntil) revert PaymentPending(uint40(pendingUntil));
             }
             if (_withinAllowances(allowed, deltas, answer)) {
                 assembly ("memory-safe") {
@@ -112,6 +104,31 @@ abstract contract Clauses is Channels {
         // Nothing allocated here is used again.
         assembly ("memory-safe") {
             mstore(0x40, free)
+        }
+    }
+
+    /// Where in memory the `n` new deltas stand; 0 if the call failed or its answer is not exactly
+    /// 0x40, pendingUntil, n, values. An exact gas bound, and no returndata copied but such an answer.
+    function _callProvider(address provider, bytes memory data, uint256 n)
+        private
+        view
+        returns (uint256 answer, uint256 pendingUntil)
+    {
+        if (gasleft() < GAS_BEFORE_CLAUSE) revert NotEnoughGas();
+        uint256 gasBound = CLAUSE_GAS;
+        assembly ("memory-safe") {
+            let size := add(0x60, shl(5, n))
+            if staticcall(gasBound, provider, add(data, 0x20), mload(data), 0, 0) {
+                if eq(returndatasize(), size) {
+                    let p := mload(0x40)
+                    mstore(0x40, add(p, size))
+                    returndatacopy(p, 0, size)
+                    pendingUntil := mload(add(p, 0x20))
+                    if and(and(eq(mload(p), 0x40), iszero(shr(40, pendingUntil))), eq(mload(add(p, 0x40)), n)) {
+                        answer := add(p, 0x60)
+                    }
+                }
+            }
         }
     }
 

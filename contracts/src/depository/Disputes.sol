@@ -12,13 +12,15 @@ abstract contract Disputes is Clauses {
     using BodyCodec for bytes;
 
     /// Fills of swap offers in one argument, and the bytes of each.
-    uint256 public constant MAX_FILLS = 32;
+    uint256 internal constant MAX_FILLS = 32;
     uint256 private constant FILL_ENTRY = 24;
 
-    uint40 public immutable disputeWindow;
-
-    constructor(uint40 disputeWindow_) {
-        disputeWindow = disputeWindow_;
+    /// The channel that a start is about.
+    struct Subject {
+        bytes32 left;
+        bytes32 right;
+        bytes32 key;
+        uint32 epoch;
     }
 
     // Start.
@@ -31,14 +33,14 @@ abstract contract Disputes is Clauses {
         uint64 expiry,
         bytes calldata starterSignature
     ) external {
-        (bytes32 left, bytes32 right, bytes32 key, uint32 epoch) = _idle(starter, peer);
+        Subject memory subject = _idle(starter, peer);
         // Nonce 0 is the empty state, which has a function of its own.
         if (proof.nonce == 0) revert NonceNotNewer();
-        _requireSignature(peer, _stateDigest(key, epoch, proof), proof.signature, IEntityProvider.Permission.States);
+        bytes32 digest = _stateDigest(subject.key, subject.epoch, proof);
+        _requireSignature(peer, digest, proof.signature, IEntityProvider.Permission.States);
         bytes32 fillsHash = _fillsHash(fills);
-        _requireStarter(starter, key, epoch, proof.nonce, proof.bodyHash, fillsHash, expiry, starterSignature);
-        Dispute memory dispute = _open(key, proof.nonce, starter == left, proof.bodyHash, fillsHash);
-        emit DisputeStarted(left, right, epoch, dispute, fills);
+        _requireStarter(starter, subject, proof.nonce, proof.bodyHash, fillsHash, expiry, starterSignature);
+        _open(subject, proof.nonce, starter < peer, proof.bodyHash, fillsHash, fills);
     }
 
     function startEmptyDispute(
@@ -48,36 +50,25 @@ abstract contract Disputes is Clauses {
         uint64 expiry,
         bytes calldata starterSignature
     ) external {
+        Subject memory subject = _idle(starter, peer);
         bytes memory body = _emptyBody(list);
-        {
-            (,, bytes32 key, uint32 epoch) = _idle(starter, peer);
-            _requireStarter(starter, key, epoch, 0, keccak256(body), 0, expiry, starterSignature);
-        }
-        _startEmpty(starter, peer, body);
+        bytes32 bodyHash = keccak256(body);
+        _requireStarter(starter, subject, 0, bodyHash, 0, expiry, starterSignature);
+        _open(subject, 0, starter < peer, bodyHash, 0, msg.data[:0]);
+        emit EmptyState(subject.left, subject.right, body);
     }
 
-    function _startEmpty(bytes32 starter, bytes32 peer, bytes memory body) private {
-        (bytes32 left, bytes32 right, bytes32 key, uint32 epoch) = _idle(starter, peer);
-        emit DisputeStarted(left, right, epoch, _open(key, 0, starter == left, keccak256(body), 0), "");
-        emit EmptyState(left, right, body);
-    }
-
-    function _idle(bytes32 starter, bytes32 peer)
-        private
-        view
-        returns (bytes32 left, bytes32 right, bytes32 key, uint32 epoch)
-    {
-        (left, right) = starter < peer ? (starter, peer) : (peer, starter);
-        key = _key(left, right);
+    function _idle(bytes32 starter, bytes32 peer) private view returns (Subject memory subject) {
+        (bytes32 left, bytes32 right) = starter < peer ? (starter, peer) : (peer, starter);
+        bytes32 key = _key(left, right);
         if (_channels[key].disputeHash != 0) revert DisputeRunning();
-        epoch = _channels[key].epoch;
+        return Subject(left, right, key, _channels[key].epoch);
     }
 
     /// Never on someone's behalf without its signature: its peer could start a stale one and accept it.
     function _requireStarter(
         bytes32 starter,
-        bytes32 key,
-        uint32 epoch,
+        Subject memory subject,
         uint64 nonce,
         bytes32 bodyHash,
         bytes32 fillsHash,
@@ -86,20 +77,26 @@ abstract contract Disputes is Clauses {
     ) private view {
         if (_isCaller(starter, signature)) return;
         if (block.timestamp > expiry) revert Expired();
-        bytes32 digest = _startDigest(key, epoch, nonce, bodyHash, _signedHash(fillsHash), expiry);
+        bytes32 digest = _startDigest(subject.key, subject.epoch, nonce, bodyHash, _signedHash(fillsHash), expiry);
         _requireSignature(starter, digest, signature, IEntityProvider.Permission.Dispute);
     }
 
-    function _open(bytes32 key, uint64 nonce, bool starterIsLeft, bytes32 bodyHash, bytes32 fillsHash)
-        private
-        returns (Dispute memory dispute)
-    {
+    function _open(
+        Subject memory subject,
+        uint64 nonce,
+        bool starterIsLeft,
+        bytes32 bodyHash,
+        bytes32 fillsHash,
+        bytes calldata fills
+    ) private {
+        Dispute memory dispute;
         dispute.nonce = nonce;
         dispute.startedAt = uint40(block.timestamp);
         dispute.starterIsLeft = starterIsLeft;
         dispute.bodyHash = bodyHash;
         dispute.starterFillsHash = fillsHash;
-        _channels[key].disputeHash = _disputeHash(dispute);
+        _channels[subject.key].disputeHash = _disputeHash(dispute);
+        emit DisputeStarted(subject.left, subject.right, subject.epoch, dispute, fills);
     }
 
     /// Offdelta 0 for each token, no clauses.
@@ -240,7 +237,7 @@ abstract contract Disputes is Clauses {
                 (context.leftFills, context.leftFillsAt) = (answererFills, answeredAt);
                 (context.rightFills, context.rightFillsAt) = (starterFills, dispute.startedAt);
             }
-            _applyClauses(body, pos, collaterals_, deltas, context, _deadline(dispute.startedAt));
+            _applyClauses(body, pos, collaterals_, deltas, context);
         }
         _endEpoch(left, right, key, body, collaterals_, deltas);
     }
@@ -291,10 +288,6 @@ abstract contract Disputes is Clauses {
         assembly ("memory-safe") {
             hash := keccak256(dispute, 0x100)
         }
-    }
-
-    function _deadline(uint40 startedAt) private view returns (uint256) {
-        return uint256(startedAt) + disputeWindow;
     }
 
     function _fillsHash(bytes calldata fills) private pure returns (bytes32) {

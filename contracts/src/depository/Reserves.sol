@@ -6,7 +6,7 @@ import {Signatures} from "./Signatures.sol";
 /// Free balances, and the queues of debts that bind them. docs/protocol.md sections 1 and 7, rule 20.
 abstract contract Reserves is Signatures {
     /// Debt entries looked at by one finalize or close, or by one outflow.
-    uint256 public constant MAX_DEBTS_PER_CALL = 8;
+    uint256 internal constant MAX_DEBTS_PER_CALL = 8;
     uint256 internal constant LIMIT = 1 << 127;
 
     /// Beside a reserve, in its slot: the entity has open debts of this token.

@@ -53,6 +53,12 @@ abstract contract Tokens is Reserves {
         }
     }
 
+    /// Plain ETH is a deposit of its sender.
+    receive() external payable {
+        if (msg.value == 0) revert ZeroAmount();
+        _credit(_caller(), 0, msg.value);
+    }
+
     function depositEth(bytes32 entity) external payable {
         _checkEntity(entity);
         if (msg.value == 0) revert ZeroAmount();

@@ -75,6 +75,7 @@ interface IDepository {
 
     // Deposits and withdrawals. `deposit` takes every kind but ETH; ERC-721: amount 1.
     function registerToken(TokenKind kind, address token, uint256 id) external returns (uint32);
+    /// ETH. A plain transfer without calldata is a deposit of its sender, too.
     function depositEth(bytes32 entity) external payable;
     function deposit(bytes32 entity, uint32 token, uint256 amount) external;
     function withdraw(uint32 token, uint256 amount, address to) external;

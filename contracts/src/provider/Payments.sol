@@ -12,11 +12,12 @@ abstract contract Payments is ISubcontractProvider {
     uint256 internal constant PAYMENT_ENTRY = 55;
 
     /// First reveal of each hash, in unix seconds. Never overwritten, never deleted.
-    mapping(uint256 kind => mapping(bytes32 hash => uint256)) private _revealed;
+    mapping(bytes32 hash => uint256) private _keccaks;
+    mapping(bytes32 hash => uint256) private _shas;
 
     function reveal(uint8 kind, bytes32[] calldata secrets) external {
         if (kind > 1) revert UnknownKind();
-        mapping(bytes32 => uint256) storage known = _revealed[kind];
+        mapping(bytes32 => uint256) storage known = kind == 0 ? _keccaks : _shas;
         for (uint256 i; i < secrets.length; ++i) {
             bytes32 secret = secrets[i];
             bytes32 hash;
@@ -35,53 +36,41 @@ abstract contract Payments is ISubcontractProvider {
 
     function revealedAt(uint8 kind, bytes32 hash) external view returns (uint40) {
         // Safe: a block's time.
-        return uint40(_revealed[kind][hash]);
+        return uint40(kind == 0 ? _keccaks[hash] : kind == 1 ? _shas[hash] : 0);
     }
 
     /// Pays what was revealed at chain time `<= expiry`; waits for what is unrevealed and unexpired.
     function _applyPayments(int256[] memory deltas, bytes calldata payload) internal view returns (uint256 pendingUntil) {
         if (payload.length % PAYMENT_ENTRY != 0) revert MalformedBatch();
-        uint256 kind0;
-        uint256 kind1;
         bool malformed;
-        mapping(bytes32 => uint256) storage keccaks = _revealed[0];
-        mapping(bytes32 => uint256) storage shas = _revealed[1];
         // Assembly: this loop sets the price of a payment in a finalize. A sum of 1,191 amounts below 2^128 and a delta
-        // below 2^128 cannot overflow.
+        // below 2^128 cannot overflow. The two registries stand in neighbouring slots.
         assembly ("memory-safe") {
-            kind0 := keccaks.slot
-            kind1 := shas.slot
-            let n := mload(deltas)
+            let values := add(deltas, 0x20)
             let end := add(payload.offset, payload.length)
             for { let item := payload.offset } lt(item, end) { item := add(item, PAYMENT_ENTRY) } {
                 let word := calldataload(item)
                 let flags := byte(0, word)
-                let index := byte(1, word)
-                if or(gt(flags, 3), iszero(lt(index, n))) {
+                if or(gt(flags, 3), iszero(lt(byte(1, word), mload(deltas)))) {
                     malformed := 1
                     break
                 }
-                let expiry := and(shr(72, word), 0xffffffffff)
                 mstore(0, calldataload(add(item, 23)))
-                mstore(0x20, kind0)
-                if gt(flags, 1) { mstore(0x20, kind1) }
+                mstore(0x20, add(_keccaks.slot, shr(1, flags)))
                 let time := sload(keccak256(0, 0x40))
-                switch time
-                case 0 {
-                    if iszero(gt(timestamp(), expiry)) {
-                        if gt(expiry, pendingUntil) { pendingUntil := expiry }
-                    }
+                let expiry := and(shr(72, word), 0xffffffffff)
+                if time {
+                    if gt(time, expiry) { continue }
+                    let p := add(values, shl(5, byte(1, word)))
+                    let amount := and(shr(112, word), 0xffffffffffffffffffffffffffffffff)
+                    // A payment of left lowers delta.
+                    if and(flags, 1) { amount := sub(0, amount) }
+                    mstore(p, add(mload(p), amount))
+                    continue
                 }
-                default {
-                    if iszero(gt(time, expiry)) {
-                        let amount := and(shr(112, word), 0xffffffffffffffffffffffffffffffff)
-                        let p := add(add(deltas, 0x20), shl(5, index))
-                        // A payment of left lowers delta.
-                        switch and(flags, 1)
-                        case 1 { mstore(p, sub(mload(p), amount)) }
-                        default { mstore(p, add(mload(p), amount)) }
-                    }
-                }
+                // Unrevealed: wait while it may still be.
+                if or(gt(timestamp(), expiry), lt(expiry, pendingUntil)) { continue }
+                pendingUntil := expiry
             }
         }
         if (malformed) revert MalformedBatch();

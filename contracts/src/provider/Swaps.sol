@@ -34,21 +34,24 @@ abstract contract Swaps is ISubcontractProvider {
         Context calldata context
     ) internal pure {
         Offer memory offer = _decode(payload, deltas.length);
-        bool makerIsLeft = offer.makerIsLeft;
-        (bytes calldata fills, uint40 fillsAt) = makerIsLeft
+        (bytes calldata fills, uint40 fillsAt) = offer.makerIsLeft
             ? (context.rightFills, context.rightFillsAt)
             : (context.leftFills, context.leftFillsAt);
         if (fillsAt > offer.expiry) return;
         uint256 fill = _fillOf(fills, offer.id);
         if (fill == 0 || fill > offer.remaining || (fill < offer.minFill && fill != offer.remaining)) return;
 
+        _move(deltas, offer, fill, collaterals[offer.wantIndex]);
+    }
+
+    /// Moves what one fill of at most `remaining` moves, cut to what the taker may pay.
+    function _move(int256[] memory deltas, Offer memory offer, uint256 fill, uint256 collateral) private pure {
         unchecked {
             // fill <= give, so the payment is at most want; products of two values below 2^128.
             uint256 payment = _ceilDiv(fill * offer.want, offer.give);
             int256 delta = deltas[offer.wantIndex];
             // What the taker may pay: its balance and its credit limit.
-            int256 available =
-                (makerIsLeft ? int256(collaterals[offer.wantIndex]) - delta : delta) + int256(offer.takerLimit);
+            int256 available = (offer.makerIsLeft ? int256(collateral) - delta : delta) + int256(offer.takerLimit);
             if (available < 0) available = 0;
             if (payment > uint256(available)) {
                 // Less than a payment of at most want: below 2^128, and want is not zero.
@@ -56,9 +59,13 @@ abstract contract Swaps is ISubcontractProvider {
                 if (fill == 0 || fill < offer.minFill) return;
                 payment = _ceilDiv(fill * offer.want, offer.give);
             }
-            (int256 gives, int256 pays) = makerIsLeft ? (-int256(fill), int256(payment)) : (int256(fill), -int256(payment));
-            deltas[offer.giveIndex] += gives;
-            deltas[offer.wantIndex] = delta + pays;
+            if (offer.makerIsLeft) {
+                deltas[offer.giveIndex] -= int256(fill);
+                deltas[offer.wantIndex] += int256(payment);
+            } else {
+                deltas[offer.giveIndex] += int256(fill);
+                deltas[offer.wantIndex] -= int256(payment);
+            }
         }
     }
 
