@@ -14,6 +14,7 @@ pub mod commitment;
 pub mod crypto;
 pub mod delta;
 pub mod limits;
+pub mod machine;
 pub mod proof;
 pub mod state;
 pub mod transition;

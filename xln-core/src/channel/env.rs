@@ -27,6 +27,8 @@ pub struct ChannelConfig {
     pub vigilant: bool,
     /// How long before a payment's expiry its beneficiary reveals on chain, in seconds.
     pub reveal_margin_s: u64,
+    /// How many channels strangers and this node may open in all.
+    pub max_channels: u32,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
@@ -39,6 +41,11 @@ pub struct AcceptedDepository {
 }
 
 impl ChannelConfig {
+    /// [`ChannelConfig::max_channels`] as a count.
+    pub(crate) fn max_channels(&self) -> usize {
+        usize::try_from(self.max_channels).unwrap_or(usize::MAX)
+    }
+
     /// The dispute window of an accepted Depository, in seconds.
     #[must_use]
     pub fn window_s(&self, key: &SubchannelKey) -> Option<u64> {
@@ -48,7 +55,7 @@ impl ChannelConfig {
 
 impl Default for ChannelConfig {
     fn default() -> Self {
-        Self { depositories: Vec::new(), resend_s: 10, peer_timeout_s: 120, vigilant: true, reveal_margin_s: 600 }
+        Self { depositories: Vec::new(), resend_s: 10, peer_timeout_s: 120, vigilant: true, reveal_margin_s: 600, max_channels: 100_000 }
     }
 }
 

@@ -12,7 +12,7 @@ mod settle;
 mod vigil;
 mod watch;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -171,6 +171,8 @@ pub struct Channel {
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
+    /// Payments whose secret this node has put on chain by itself.
+    revealing: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
 }
@@ -201,6 +203,7 @@ impl Channel {
             watches: BTreeMap::new(),
             recovering: false,
             connected: false,
+            revealing: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
         })
     }
@@ -276,6 +279,16 @@ impl Channel {
     pub fn speculative(&self) -> ChannelState {
         let base = self.own.as_ref().map_or(&self.tip.state, |own| &own.signed.state);
         next_base(base)
+    }
+
+    /// Whether both are the same channel, connected or not.
+    pub(crate) fn same_but_connected(&self, other: &Self) -> bool {
+        Self { connected: other.connected, ..self.clone() } == *other
+    }
+
+    /// Whether a peer's block or a SyncChain of mine waits for a later block of a chain.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting.is_some() || !self.sync_refused.is_empty()
     }
 
     fn peer(&self) -> Side {

@@ -15,7 +15,7 @@ use crate::types::{Hash, Nonce, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
 /// Commands that may wait in one channel.
-pub const MAX_QUEUED: usize = 8192;
+pub(super) const MAX_QUEUED: usize = 8192;
 
 /// Names a command for its whole life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]

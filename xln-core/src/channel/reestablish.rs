@@ -3,13 +3,13 @@
 use alloc::sync::Arc;
 
 use super::env::{Purpose, Rejection};
-use super::{Channel, Env, Event, SignedState, StageError};
+use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError};
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
-use crate::limits::MAX_HEIGHT_GAP;
+use crate::limits::{MAX_CLOCK_DRIFT_S, MAX_HEIGHT_GAP};
 use crate::state::ChannelState;
 use crate::types::{Hash, Side, UnixSeconds};
-use crate::wire::{Part, RejectReason};
+use crate::wire::Part;
 
 impl Channel {
     /// The transport has a connection: both say where they stand.
@@ -149,7 +149,7 @@ impl Channel {
     }
 
     /// Judges a deferred block again.
-    pub(super) fn judge_waiting(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+    pub(crate) fn judge_waiting(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
         if self.waiting_for_signature() {
             return Ok(());
         }
@@ -161,12 +161,13 @@ impl Channel {
     }
 
     /// When time alone will change something.
-    pub(crate) fn deadline(&self, resend_s: u64, peer_timeout_s: u64) -> Option<UnixSeconds> {
-        let own = self.own.as_ref().filter(|_| self.connected).map(|o| o.last_sent.plus(resend_s));
+    pub(crate) fn deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
+        let own = self.own.as_ref().filter(|_| self.connected).map(|o| o.last_sent.plus(config.resend_s));
         let waiting = self.waiting.as_ref().filter(|w| w.signing.is_none()).map(|w| {
-            w.block.timestamp.minus(crate::limits::MAX_CLOCK_DRIFT_S).min(w.since.plus(peer_timeout_s.wrapping_div(2).saturating_add(1)))
+            let patience = w.since.plus(config.peer_timeout_s.wrapping_div(2).saturating_add(1));
+            w.block.timestamp.minus(MAX_CLOCK_DRIFT_S).max(w.since.plus(1)).min(patience)
         });
-        own.into_iter().chain(waiting).min()
+        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).min()
     }
 
     /// A remote signer's answer.
@@ -198,11 +199,5 @@ impl Channel {
                 Ok(())
             }
         }
-    }
-
-    /// Whether a deferred or refused block with that reason may be retried by the peer at once.
-    #[must_use]
-    pub const fn is_retryable(reason: &RejectReason) -> bool {
-        matches!(reason, RejectReason::HeightTooLow | RejectReason::TimeAhead)
     }
 }

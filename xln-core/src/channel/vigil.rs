@@ -3,11 +3,11 @@
 
 use alloc::vec::Vec;
 
-use super::{Arguments, Channel, CommandId, Env, StageError};
+use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{Secret, SubchannelKey};
+use crate::types::{Secret, SubchannelKey, UnixSeconds};
 
 impl Channel {
     /// Reacts to what time and chain have brought.
@@ -73,7 +73,7 @@ impl Channel {
             match (queued.flatten(), public) {
                 // Not acknowledged and the margin has begun: the registry keeps what is mine for the price of one entry.
                 (Some(secret), None) if env.now.plus(env.config.reveal_margin_s) >= payment.expiry => {
-                    if let Some(provider) = provider {
+                    if let Some(provider) = provider.filter(|_| self.revealing.insert((*key, id))) {
                         self.act(env, key, ChainCall::Reveal { provider, kind: payment.kind, secret });
                     }
                 }
@@ -92,6 +92,20 @@ impl Channel {
             Transition::CancelPayment { key: k, id: i } if k == key && *i == id => Some(None),
             _ => None,
         })
+    }
+
+    /// When a payment of mine that waits for its settlement must be revealed on chain.
+    pub(super) fn vigil_deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
+        if !config.vigilant {
+            return None;
+        }
+        let pending = self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, id, p)));
+        let expiries = pending.filter_map(|(key, id, pending)| match pending {
+            Pending::Payment(_) if self.revealing.contains(&(*key, *id)) => None,
+            Pending::Payment(p) if p.payer != self.me && self.queued_for(key, *id).flatten().is_some() => Some(p.expiry),
+            _ => None,
+        });
+        expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).min()
     }
 
     fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {

@@ -196,6 +196,8 @@ impl Channel {
             watch.own_start = watch.own_start.filter(|e| *e >= subchannel.epoch);
             self.sync_refused.remove(key);
         }
+        let subchannels = &self.tip.state.subchannels;
+        self.revealing.retain(|(key, id)| subchannels.get(key).is_some_and(|s| s.pending.contains_key(id)));
     }
 
     /// The SyncChain transitions that a block of mine should carry, and whether each is reason enough for a block. The

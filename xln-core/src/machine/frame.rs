@@ -1,0 +1,506 @@
+//! One step of a machine on copies of what it touches: merged when it is durable, dropped without trace otherwise.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome};
+use super::{Machine, MachineState};
+use crate::chain::{ChainAction, ChainCall, ChainFact, ChainView};
+use crate::channel::{
+    Channel, ChannelConfig, CommandError, CommandId, Env, Event, Output, Rejection, SignatureSource, SignedNonce,
+    StageError,
+};
+use crate::codec::{self, CodecError};
+use crate::commitment::Evidence;
+use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, Signer};
+use crate::state::{ChannelState, hash_tagged};
+use crate::types::{ChainId, EntityId, Hash, SubchannelKey, UnixSeconds};
+use crate::wire::{MAX_PARTS, Message, Part};
+
+/// Changes of one step.
+pub(super) struct Frame {
+    pub(super) seq: u64,
+    pub(super) signed: Vec<SignedNonce>,
+    config: Option<ChannelConfig>,
+    channels: BTreeMap<EntityId, Channel>,
+    /// Channels that did not exist before; dropped again if nothing came of them.
+    created: BTreeSet<EntityId>,
+    speculative: BTreeMap<EntityId, ChannelState>,
+    chains: Option<BTreeMap<ChainId, ChainView>>,
+    parts: BTreeMap<EntityId, Vec<Part>>,
+    effects: Vec<(EffectId, Effect)>,
+    done: Vec<EffectId>,
+    events: Vec<Event>,
+    outcomes: Vec<InputOutcome>,
+    agreed: Vec<(EntityId, Evidence)>,
+    next_command: u64,
+    next_effect: u64,
+}
+
+/// What a step works with besides the frame.
+struct Work<'a> {
+    machine: &'a MachineState,
+    keys: &'a mut KeyCache,
+    now: UnixSeconds,
+    signer: &'a mut dyn SignatureSource,
+}
+
+impl Frame {
+    pub(super) fn new(state: &MachineState) -> Result<Self, StageError> {
+        Ok(Self {
+            seq: state.seq.checked_add(1).ok_or(StageError::Exhausted)?,
+            signed: Vec::new(),
+            config: None,
+            channels: BTreeMap::new(),
+            created: BTreeSet::new(),
+            speculative: BTreeMap::new(),
+            chains: None,
+            parts: BTreeMap::new(),
+            effects: Vec::new(),
+            done: Vec::new(),
+            events: Vec::new(),
+            outcomes: Vec::new(),
+            agreed: Vec::new(),
+            next_command: state.next_command,
+            next_effect: state.next_effect,
+        })
+    }
+
+    pub(super) fn run(
+        &mut self,
+        machine: &mut Machine,
+        now: UnixSeconds,
+        inputs: &[Input],
+        signer: &mut dyn SignatureSource,
+    ) -> Result<(), StageError> {
+        let Machine { state, keys, .. } = machine;
+        let mut work = Work { machine: state, keys, now, signer };
+        for input in inputs {
+            let outcome = self.input(&mut work, input)?;
+            self.outcomes.push(outcome);
+        }
+        let touched: Vec<EntityId> = self.channels.keys().copied().collect();
+        for peer in touched {
+            self.with_channel(&mut work, peer, |channel, env| {
+                channel.vigil(env)?;
+                channel.try_propose(env)
+            })?;
+        }
+        for peer in core::mem::take(&mut self.created) {
+            if self.channels.get(&peer).is_some_and(Channel::is_pristine) {
+                self.channels.remove(&peer);
+            }
+        }
+        self.pack_messages(state)
+    }
+
+    fn input(&mut self, work: &mut Work<'_>, input: &Input) -> Result<InputOutcome, StageError> {
+        match input {
+            Input::Command(command) => return self.command(work, command),
+            Input::Message { from, bytes } => self.message(work, *from, bytes)?,
+            Input::Configure(config) => self.config = Some(config.clone()),
+            Input::Chain(fact) => self.chain(work, fact)?,
+            Input::Connected { peer } => self.quietly(work, *peer, |c, env| {
+                c.connected(env);
+                Ok(())
+            })?,
+            Input::Disconnected { peer } => self.quietly(work, *peer, |c, _| {
+                c.disconnected();
+                Ok(())
+            })?,
+            Input::ClearAlarm { peer, key } => self.quietly(work, *peer, |c, _| {
+                c.clear_alarm(key);
+                Ok(())
+            })?,
+            Input::Signed { request, signature } => self.signed(work, *request, signature)?,
+            Input::Completed { effect, success } => self.completed(work, *effect, *success)?,
+            Input::Restarted => self.each(work, |_| true, |c, _| {
+                c.disconnected();
+                Ok(())
+            })?,
+            Input::RestoredFromBackup => self.each(work, |_| true, |c, _| {
+                c.begin_recovery();
+                Ok(())
+            })?,
+            Input::Tick => self.tick(work)?,
+        }
+        Ok(InputOutcome::Taken)
+    }
+
+    fn tick(&mut self, work: &mut Work<'_>) -> Result<(), StageError> {
+        let (now, config) = (work.now, self.config(work.machine).clone());
+        self.each(work, |c| c.deadline(&config).is_some_and(|at| at <= now), Channel::tick)
+    }
+
+    fn command(&mut self, work: &mut Work<'_>, command: &Command) -> Result<InputOutcome, StageError> {
+        if !self.ensure_channel(work, command.peer)? {
+            return Ok(InputOutcome::Refused(CommandError::UnknownPeer));
+        }
+        let id = CommandId(self.next_command);
+        let mut speculative = self.speculative.remove(&command.peer);
+        let mut verdict = Ok(());
+        self.with_channel(work, command.peer, |channel, env| {
+            verdict = act(channel, env, &mut speculative, id, &command.action);
+            Ok(())
+        })?;
+        if let Some(state) = speculative {
+            self.speculative.insert(command.peer, state);
+        }
+        match verdict {
+            Ok(()) => {
+                self.next_command = id.0.checked_add(1).ok_or(StageError::Exhausted)?.max(self.next_command);
+                Ok(InputOutcome::Accepted(id))
+            }
+            Err(error) => Ok(InputOutcome::Refused(error)),
+        }
+    }
+
+    fn message(&mut self, work: &mut Work<'_>, from: EntityId, bytes: &[u8]) -> Result<(), StageError> {
+        let message = match Message::decode(bytes) {
+            Ok(message) => message,
+            Err(error) => return self.refuse(from, error),
+        };
+        if !self.ensure_channel(work, from)? {
+            return self.refuse(from, Rejection::UnknownPeer);
+        }
+        if self.channels.get(&from).is_some_and(|c| c.pair().channel_key() != message.channel) {
+            return self.refuse(from, Rejection::WrongChannel);
+        }
+        self.speculative.remove(&from);
+        for part in message.parts {
+            self.with_channel(work, from, |channel, env| channel.receive(env, part))?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, from: EntityId, reason: impl Into<Rejection>) -> Result<(), StageError> {
+        self.events.push(Event::Rejected { from, reason: reason.into() });
+        Ok(())
+    }
+
+    fn chain(&mut self, work: &mut Work<'_>, fact: &ChainFact) -> Result<(), StageError> {
+        match fact {
+            ChainFact::Block { point, changes, reveals } => {
+                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
+                if !chains.entry(point.chain).or_default().advance(*point, reveals) {
+                    return Ok(());
+                }
+                for change in changes {
+                    if let Some(peer) = peer_of(work.machine.entity, &change.pair) {
+                        self.quietly(work, peer, |c, env| {
+                            c.chain_change(env, point, change);
+                            Ok(())
+                        })?;
+                    }
+                }
+                self.each(work, |c| c.awaits_chain(point.chain), Channel::judge_waiting)
+            }
+            ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {
+                Some(peer) => self.quietly(work, peer, |c, env| {
+                    c.chain_sight(env, change);
+                    Ok(())
+                }),
+                None => Ok(()),
+            },
+            ChainFact::Vanished { key, pair } => match peer_of(work.machine.entity, pair) {
+                Some(peer) => self.quietly(work, peer, |c, _| {
+                    c.chain_vanish(key);
+                    Ok(())
+                }),
+                None => Ok(()),
+            },
+            ChainFact::Reorganised { chain, number } => self.each(work, |_| true, |c, env| {
+                c.chain_reorganised(env, *chain, *number);
+                Ok(())
+            }),
+        }
+    }
+
+    fn signed(&mut self, work: &mut Work<'_>, request: EffectId, signature: &Signature) -> Result<(), StageError> {
+        let Some(Effect::Sign { peer, purpose, digest }) = work.machine.outbox.get(&request).cloned() else {
+            return Ok(());
+        };
+        let entity = work.machine.entity;
+        work.keys.verify(&entity, &digest, signature).map_err(StageError::BadOwnSignature)?;
+        self.done.push(request);
+        self.quietly(work, peer, |c, env| c.signed(env, purpose, signature.clone()))
+    }
+
+    fn completed(&mut self, work: &mut Work<'_>, effect: EffectId, success: bool) -> Result<(), StageError> {
+        let Some(known) = work.machine.outbox.get(&effect).cloned() else { return Ok(()) };
+        self.done.push(effect);
+        let Effect::Submit(action) = known else { return Ok(()) };
+        let Some(peer) = peer_of(work.machine.entity, &action.pair).filter(|_| !success) else { return Ok(()) };
+        self.quietly(work, peer, |c, _| {
+            c.action_failed(&action);
+            Ok(())
+        })
+    }
+
+    /// Runs on a channel that may have to be made; an impossible peer is passed over.
+    fn quietly(
+        &mut self,
+        work: &mut Work<'_>,
+        peer: EntityId,
+        run: impl FnOnce(&mut Channel, &mut Env<'_>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        if self.ensure_channel(work, peer)? { self.with_channel(work, peer, run) } else { Ok(()) }
+    }
+
+    fn each(
+        &mut self,
+        work: &mut Work<'_>,
+        concerned: impl Fn(&Channel) -> bool,
+        run: impl Fn(&mut Channel, &mut Env<'_>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let known = work.machine.channels.iter().filter(|(p, c)| concerned(self.channels.get(*p).unwrap_or(c)));
+        let peers: Vec<EntityId> = known.map(|(peer, _)| *peer).collect();
+        peers.into_iter().try_for_each(|peer| self.quietly(work, peer, &run))
+    }
+
+    /// Copies a channel into the frame, or makes one. False for an entity that no channel is possible with.
+    fn ensure_channel(&mut self, work: &Work<'_>, peer: EntityId) -> Result<bool, StageError> {
+        if self.channels.contains_key(&peer) {
+            return Ok(true);
+        }
+        if let Some(channel) = work.machine.channels.get(&peer) {
+            self.channels.insert(peer, channel.clone());
+            return Ok(true);
+        }
+        let full = work.machine.channels.len() >= self.config(work.machine).max_channels();
+        let Some((pair, side)) = work.machine.pair(&peer).filter(|_| !full) else { return Ok(false) };
+        self.channels.insert(peer, Channel::new(pair, side)?);
+        self.created.insert(peer);
+        Ok(true)
+    }
+
+    fn config<'a>(&'a self, machine: &'a MachineState) -> &'a ChannelConfig {
+        self.config.as_ref().unwrap_or(&machine.config)
+    }
+
+    fn with_channel(
+        &mut self,
+        work: &mut Work<'_>,
+        peer: EntityId,
+        run: impl FnOnce(&mut Channel, &mut Env<'_>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let Some(mut channel) = self.channels.remove(&peer) else { return Ok(()) };
+        let mut out = Output::default();
+        let mut env = Env {
+            now: work.now,
+            config: self.config.as_ref().unwrap_or(&work.machine.config),
+            next_command: &mut self.next_command,
+            chains: self.chains.as_ref().unwrap_or(&work.machine.chains),
+            keys: &mut *work.keys,
+            signer: &mut *work.signer,
+            out: &mut out,
+        };
+        let result = run(&mut channel, &mut env);
+        self.channels.insert(peer, channel);
+        result?;
+        self.collect(peer, out)
+    }
+
+    fn collect(&mut self, peer: EntityId, out: Output) -> Result<(), StageError> {
+        let parts = self.parts.entry(peer).or_default();
+        for part in out.parts {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        self.events.extend(out.events);
+        self.signed.extend(out.signed);
+        self.agreed.extend(out.agreed.into_iter().map(|evidence| (peer, evidence)));
+        for action in out.actions {
+            self.effect(Effect::Submit(action))?;
+        }
+        for (purpose, digest) in out.requests {
+            self.effect(Effect::Sign { peer, purpose, digest })?;
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<(), StageError> {
+        let id = EffectId(self.next_effect);
+        self.next_effect = id.0.checked_add(1).ok_or(StageError::Exhausted)?;
+        self.effects.push((id, effect));
+        Ok(())
+    }
+
+    /// One message per peer, unless it would be too long.
+    fn pack_messages(&mut self, state: &MachineState) -> Result<(), StageError> {
+        for (to, parts) in core::mem::take(&mut self.parts) {
+            let Some((pair, _)) = state.pair(&to).filter(|_| !parts.is_empty()) else { continue };
+            let channel = pair.channel_key();
+            if parts.len() <= MAX_PARTS {
+                let message = Message { channel, parts };
+                match message.encode() {
+                    Ok(bytes) => self.effect(Effect::Send { to, bytes })?,
+                    Err(_) => self.send_apart(to, channel, message.parts)?,
+                }
+            } else {
+                self.send_apart(to, channel, parts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_apart(&mut self, to: EntityId, channel: Hash, parts: Vec<Part>) -> Result<(), StageError> {
+        for part in parts {
+            let bytes = Message { channel, parts: alloc::vec![part] }.encode()?;
+            self.effect(Effect::Send { to, bytes })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn effects_hash(&self) -> Result<Hash, CodecError> {
+        let mut all = Vec::new();
+        for (id, effect) in &self.effects {
+            all.append(&mut codec::encode(&(*id, hash_effect(effect)?))?);
+        }
+        Ok(hash_tagged(b"xln effects 1", &all))
+    }
+
+    /// Makes the step's changes the machine's.
+    pub(super) fn merge(self, state: &mut MachineState) -> Effects {
+        state.seq = self.seq;
+        state.channels.extend(self.channels);
+        if let Some(chains) = self.chains {
+            state.chains = chains;
+        }
+        if let Some(config) = self.config {
+            state.config = config;
+        }
+        for id in &self.done {
+            state.outbox.remove(id);
+        }
+        let lasting = self.effects.iter().filter(|(_, effect)| !matches!(effect, Effect::Send { .. }));
+        state.outbox.extend(lasting.cloned());
+        state.next_command = self.next_command;
+        state.next_effect = self.next_effect;
+        Effects {
+            seq: self.seq,
+            effects: self.effects,
+            events: self.events,
+            outcomes: self.outcomes,
+            agreed: self.agreed,
+        }
+    }
+}
+
+/// A message stands for itself; long ones are not copied to be hashed.
+fn hash_effect(effect: &Effect) -> Result<Hash, CodecError> {
+    match effect {
+        Effect::Send { to, bytes } => {
+            let mut hasher = xln_merkle::Keccak256::new();
+            hasher.update(b"xln send 1");
+            hasher.update(to.as_bytes());
+            hasher.update(bytes);
+            Ok(Hash(hasher.finalize()))
+        }
+        other => Ok(hash_tagged(b"xln effect 1", &codec::encode(other)?)),
+    }
+}
+
+fn peer_of(entity: EntityId, pair: &crate::types::Pair) -> Option<EntityId> {
+    pair.side(&entity).map(|side| pair.entity(side.other()))
+}
+
+fn act(
+    channel: &mut Channel,
+    env: &mut Env<'_>,
+    speculative: &mut Option<ChannelState>,
+    id: CommandId,
+    action: &Action,
+) -> Result<(), CommandError> {
+    match action.clone() {
+        Action::Propose { transition, submit } => channel.enqueue(env, speculative, id, transition, submit),
+        Action::SubmitSettlement { key } => channel.submit_settlement(env, &key),
+        Action::StartDispute { key, arguments } => channel.start_dispute(env, &key, arguments),
+        Action::StartEmptyDispute { key, tokens } => channel.start_empty(env, &key, tokens),
+        Action::CounterDispute { key, arguments } => channel.counter(env, &key, arguments),
+        Action::AcceptDispute { key, arguments } => channel.accept_dispute(env, &key, arguments),
+        Action::FinalizeDispute { key, arguments } => channel.finalize(env, &key, arguments),
+        Action::Reveal { key, provider, kind, secret } => {
+            let call = ChainCall::Reveal { provider, kind, secret };
+            env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
+            Ok(())
+        }
+    }
+}
+
+/// Asks the real signer and keeps what it gave.
+pub(super) struct Signing<'a> {
+    signer: &'a dyn Signer,
+    given: Vec<Option<Signature>>,
+}
+
+impl<'a> Signing<'a> {
+    pub(super) const fn new(signer: &'a dyn Signer) -> Self {
+        Self { signer, given: Vec::new() }
+    }
+
+    pub(super) fn into_given(self) -> Vec<Option<Signature>> {
+        self.given
+    }
+}
+
+impl SignatureSource for Signing<'_> {
+    fn sign(&mut self, digest: &Hash) -> Result<SignOutcome, SignError> {
+        let outcome = self.signer.sign(digest)?;
+        self.given.push(match &outcome {
+            SignOutcome::Signed(signature) => Some(signature.clone()),
+            SignOutcome::Pending => None,
+        });
+        Ok(outcome)
+    }
+}
+
+/// Gives what the signer gave when the record was made.
+pub(super) struct Replay {
+    given: alloc::vec::IntoIter<Option<Signature>>,
+}
+
+impl Replay {
+    pub(super) fn new(given: Vec<Option<Signature>>) -> Self {
+        Self { given: given.into_iter() }
+    }
+
+    pub(super) fn is_used_up(&self) -> bool {
+        self.given.as_slice().is_empty()
+    }
+}
+
+impl SignatureSource for Replay {
+    fn sign(&mut self, _: &Hash) -> Result<SignOutcome, SignError> {
+        match self.given.next() {
+            Some(Some(signature)) => Ok(SignOutcome::Signed(signature)),
+            Some(None) | None => Ok(SignOutcome::Pending),
+        }
+    }
+}
+
+impl MachineState {
+    fn pair(&self, peer: &EntityId) -> Option<(crate::types::Pair, crate::types::Side)> {
+        peer.check().ok()?;
+        let pair = crate::types::Pair::new(self.entity, *peer).ok()?;
+        Some((pair, pair.side(&self.entity)?))
+    }
+}
+
+impl Channel {
+    /// Whether nothing has come of it: what a stranger's noise leaves behind.
+    fn is_pristine(&self) -> bool {
+        Self::new(self.pair(), self.side()).is_ok_and(|new| new.same_but_connected(self))
+    }
+
+    /// Whether a new block on this chain may change something for it.
+    fn awaits_chain(&self, chain: ChainId) -> bool {
+        self.waits() || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
+    }
+}
+
+fn concerns(key: &SubchannelKey, subchannel: &crate::state::Subchannel, chain: ChainId) -> bool {
+    let lively = !subchannel.pending.is_empty() || subchannel.settlement.is_some() || subchannel.dispute.is_some();
+    key.chain == chain && (lively || subchannel.tokens.values().any(|t| t.collateral != 0))
+}

@@ -1,0 +1,227 @@
+//! Many channels of one entity as one machine. Everything that happens is an [`Input`], everything that must be done
+//! outside an [`Effect`], and nothing gets out before the record that explains it is durable (`docs/protocol.md`
+//! section 5). The types hold the order: a staged frame borrows the machine, and only its commit gives effects.
+
+mod frame;
+mod stage;
+mod types;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use wincode::{SchemaRead, SchemaWrite};
+
+pub use stage::{Context, Durable, Log, Staged, WrongReceipt};
+pub use types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome, RECORD_VERSION, Record};
+
+use crate::chain::ChainView;
+use crate::channel::{Channel, ChannelConfig, StageError};
+use crate::codec::CodecError;
+use crate::commitment::{Commitment, CommitmentError};
+use crate::crypto::{KeyCache, SignatureError};
+use crate::check::StateError;
+use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
+use types::{unversioned, versioned};
+
+/// All that a machine is; what a snapshot holds.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub(crate) struct MachineState {
+    entity: EntityId,
+    seq: u64,
+    config: ChannelConfig,
+    channels: BTreeMap<EntityId, Channel>,
+    chains: BTreeMap<ChainId, ChainView>,
+    outbox: BTreeMap<EffectId, Effect>,
+    next_command: u64,
+    next_effect: u64,
+}
+
+/// A machine as bytes: version, then the encoding of its whole state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// The last record that it contains.
+    pub seq: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Many channels of one entity.
+#[derive(Debug)]
+pub struct Machine {
+    state: MachineState,
+    keys: KeyCache,
+    in_doubt: bool,
+}
+
+/// Why a machine cannot be restored. All are fatal: a log that does not say what it should is not guessed at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Snapshot or record does not decode.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The log belongs to another entity.
+    #[error("log belongs to {found}, not to {expected}")]
+    WrongEntity {
+        /// The entity that is being restored.
+        expected: EntityId,
+        /// The entity of the snapshot.
+        found: EntityId,
+    },
+    /// A record is missing or repeated.
+    #[error("record {found} follows record {last}")]
+    Gap {
+        /// The last record that was applied.
+        last: u64,
+        /// The next one found.
+        found: u64,
+    },
+    /// A step cannot be made again.
+    #[error("record {seq} cannot be replayed: {error}")]
+    Stage {
+        /// Which record.
+        seq: u64,
+        /// Why.
+        error: StageError,
+    },
+    /// A step gives other effects than it gave: another version of the rules, or a damaged log.
+    #[error("record {seq} gives other effects than it gave")]
+    Diverged {
+        /// Which record.
+        seq: u64,
+    },
+    /// A snapshot holds a state that the rules could not have made.
+    #[error("snapshot holds an impossible state: {0}")]
+    State(#[from] StateError),
+    /// A snapshot's commitment is not that of its state.
+    #[error("snapshot holds a commitment that is not its state's")]
+    WrongCommitment,
+    /// A state in a snapshot cannot be committed to.
+    #[error(transparent)]
+    Commitment(#[from] CommitmentError),
+    /// A signature in a snapshot does not verify.
+    #[error("snapshot holds a signature that does not verify: {0}")]
+    Signature(#[from] SignatureError),
+}
+
+impl Machine {
+    /// A machine without channels. Its first input should be [`Input::Configure`].
+    #[must_use]
+    pub fn new(entity: EntityId) -> Self {
+        let state = MachineState {
+            entity,
+            seq: 0,
+            config: ChannelConfig::default(),
+            channels: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            next_command: 1,
+            next_effect: 1,
+        };
+        Self { state, keys: KeyCache::default(), in_doubt: false }
+    }
+
+    /// Rebuilds a machine from its log: the last snapshot, if there is one, and every record after it. Nothing is signed
+    /// and nothing comes out; what is still to be done stands in [`Machine::pending_effects`]. The next input should be
+    /// [`Input::Restarted`].
+    ///
+    /// # Errors
+    /// [`RestoreError`]; the log is not changed.
+    pub fn restore(
+        entity: EntityId,
+        snapshot: Option<&Snapshot>,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, RestoreError> {
+        let mut machine = Self::new(entity);
+        if let Some(snapshot) = snapshot {
+            machine.state = unversioned(&snapshot.bytes)?;
+            machine.check_loaded(entity)?;
+        }
+        for record in records {
+            if Some(record.seq) != machine.state.seq.checked_add(1) {
+                return Err(RestoreError::Gap { last: machine.state.seq, found: record.seq });
+            }
+            machine.replay(record)?;
+        }
+        Ok(machine)
+    }
+
+    fn check_loaded(&mut self, entity: EntityId) -> Result<(), RestoreError> {
+        if self.state.entity != entity {
+            return Err(RestoreError::WrongEntity { expected: entity, found: self.state.entity });
+        }
+        for channel in self.state.channels.values() {
+            let tip = channel.tip();
+            tip.state.check()?;
+            if Commitment::of(&tip.state)? != tip.commitment {
+                return Err(RestoreError::WrongCommitment);
+            }
+            for side in [Side::Left, Side::Right] {
+                if let Some(signature) = tip.signature(side) {
+                    self.keys.verify(&tip.state.pair.entity(side), &tip.commitment.digest, signature)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The machine as it is after the last released frame.
+    ///
+    /// # Errors
+    /// None for a machine within the limits.
+    pub fn snapshot(&self) -> Result<Snapshot, CodecError> {
+        Ok(Snapshot { seq: self.state.seq, bytes: versioned(&self.state)? })
+    }
+
+    /// Whose machine it is.
+    #[must_use]
+    pub const fn entity(&self) -> EntityId {
+        self.state.entity
+    }
+
+    /// Position of the last record.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.state.seq
+    }
+
+    /// The node's promises.
+    #[must_use]
+    pub const fn config(&self) -> &ChannelConfig {
+        &self.state.config
+    }
+
+    /// The channel with one peer.
+    #[must_use]
+    pub fn channel(&self, peer: &EntityId) -> Option<&Channel> {
+        self.state.channels.get(peer)
+    }
+
+    /// All channels, by peer.
+    pub fn channels(&self) -> impl Iterator<Item = (&EntityId, &Channel)> {
+        self.state.channels.iter()
+    }
+
+    /// The confirmed view of one chain.
+    #[must_use]
+    pub fn chain(&self, chain: ChainId) -> Option<&ChainView> {
+        self.state.chains.get(&chain)
+    }
+
+    /// Effects that have not been completed; run them again after a restart, under the same names.
+    pub fn pending_effects(&self) -> impl Iterator<Item = (EffectId, &Effect)> {
+        self.state.outbox.iter().map(|(id, effect)| (*id, effect))
+    }
+
+    /// When to call with [`Input::Tick`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<UnixSeconds> {
+        self.state.channels.values().filter_map(|c| c.deadline(&self.state.config)).min()
+    }
+
+    /// keccak256 over the whole state: two machines with the same log have the same.
+    ///
+    /// # Errors
+    /// None for a machine within the limits.
+    pub fn root(&self) -> Result<Hash, CodecError> {
+        Ok(crate::state::hash_tagged(b"xln machine 1", &versioned(&self.state)?))
+    }
+}
