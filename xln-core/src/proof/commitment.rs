@@ -36,21 +36,16 @@ pub fn subchannel_leaf(key: &SubchannelKey, epoch: u32, body_hash: &Hash) -> Has
 /// hashed in sorted order, an odd last node is promoted. No leaves give the zero hash, which no signed state has.
 #[must_use]
 pub fn root(leaves: &[Hash]) -> Hash {
-    // Slot i holds the root of a full subtree of 2^i leaves, like the digits of a binary counter.
-    let mut pending = [None::<[u8; 32]>; 64];
-    for leaf in leaves {
-        let mut node = leaf.0;
-        for slot in &mut pending {
-            match slot.take() {
-                Some(left) => node = pair_hash(&left, &node),
-                None => {
-                    *slot = Some(node);
-                    break;
-                }
-            }
+    match leaves {
+        [] => Hash::ZERO,
+        [only] => *only,
+        _ => {
+            // Promoting odd nodes makes the left subtree the largest full one that leaves something for the right.
+            let full = leaves.len().div_ceil(2).next_power_of_two();
+            let (left, right) = leaves.split_at_checked(full).unwrap_or((leaves, &[]));
+            Hash(pair_hash(&root(left).0, &root(right).0))
         }
     }
-    Hash(pending.iter().flatten().copied().reduce(|right, left| pair_hash(&left, &right)).unwrap_or_default())
 }
 
 /// The siblings from the leaf at `index` up to the root; empty for a single leaf or an index that there is none of.
