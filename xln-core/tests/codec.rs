@@ -1,5 +1,15 @@
 //! The codec against `bincode` itself, byte for byte on mirrored types, and its strictness: one encoding per value,
 //! everything consumed, nothing large allocated on the word of a prefix.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
 
 use std::collections::BTreeMap;
 

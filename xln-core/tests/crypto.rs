@@ -1,5 +1,15 @@
 //! Signatures of accounts: known answers, every malformation refused, and the check against a known key exactly as strict
 //! as recovery, which is what the contracts do.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{RecoveryId, VerifyingKey};

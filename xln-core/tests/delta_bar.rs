@@ -1,4 +1,14 @@
 //! The picture of a channel: shape, proportions, the marker's place, the mirror.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
 
 use alloy_primitives::{I256, U256};
 use proptest::prelude::*;

@@ -1,5 +1,15 @@
 //! The bytes of bodies, fills and settlements: one encoding per value, one value per encoding, limits both ways, and no
 //! bytes that make a parser panic.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
 
 mod proof_strategies;
 

@@ -1,5 +1,15 @@
 //! What a dispute comes out at: each rule by hand, at its boundaries, then conservation and the cut of fills against a
 //! search over all of them.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
 
 mod proof_strategies;
 
