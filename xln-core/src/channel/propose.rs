@@ -51,6 +51,9 @@ pub enum CommandError {
     /// What is shown already is not older.
     #[error("the shown state is not older")]
     NotNewer,
+    /// It was accepted before a restore from a backup: whether it took effect is for the peer's state to say.
+    #[error("accepted before a restore from a backup; its fate is in the peer's state")]
+    FateUnknown,
     /// The left, right and collateral diffs do not sum to zero.
     #[error("settlement is not balanced")]
     Unbalanced,
@@ -231,6 +234,22 @@ impl Channel {
             }
         }
         self.abandoned.push(Abandoned { signed: own.signed, failed });
+    }
+
+    /// Gives up every command that was accepted so far: repeating what may have been done would pay twice.
+    pub(super) fn forget_commands(&mut self, env: &mut Env<'_>, queued: bool) {
+        let error = CommandError::FateUnknown;
+        if let Some(own) = self.own.take().map(Arc::unwrap_or_clone) {
+            for made in own.commands.iter().flatten() {
+                env.out.events.push(Event::CommandFailed { command: made.queued.id, error });
+            }
+            self.abandoned.push(Abandoned { signed: own.signed, failed: Vec::new() });
+        }
+        if queued {
+            for queued in self.mempool.drain(..) {
+                env.out.events.push(Event::CommandFailed { command: queued.id, error });
+            }
+        }
     }
 
     /// Reports what an agreed state has outranked, and forgets it.

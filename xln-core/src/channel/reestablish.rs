@@ -24,7 +24,8 @@ impl Channel {
     }
 
     /// From now on nothing is signed before the peer has said where it stands.
-    pub(crate) const fn begin_recovery(&mut self) {
+    pub(crate) fn begin_recovery(&mut self, env: &mut Env<'_>) {
+        self.forget_commands(env, true);
         self.recovering = true;
         self.connected = false;
     }
@@ -110,7 +111,7 @@ impl Channel {
                 return Ok(());
             }
         }
-        self.abandon_own(None);
+        self.forget_commands(env, false);
         let nonce = state.nonce;
         let signed = SignedState { state, block: None, commitment, left: Some(left), right: Some(right) };
         self.max_signed = self.max_signed.max(nonce);

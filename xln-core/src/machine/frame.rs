@@ -118,8 +118,8 @@ impl Frame {
                 c.disconnected();
                 Ok(())
             })?,
-            Input::RestoredFromBackup => self.each(work, |_| true, |c, _| {
-                c.begin_recovery();
+            Input::RestoredFromBackup => self.each(work, |_| true, |c, env| {
+                c.begin_recovery(env);
                 Ok(())
             })?,
             Input::Tick => self.tick(work)?,
@@ -351,6 +351,10 @@ impl Frame {
             self.effect(Effect::Send { to, bytes })?;
         }
         Ok(())
+    }
+
+    pub(super) fn outcomes(&self) -> &[InputOutcome] {
+        &self.outcomes
     }
 
     pub(super) fn effects_hash(&self) -> Result<Hash, CodecError> {

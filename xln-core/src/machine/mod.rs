@@ -16,7 +16,7 @@ pub use types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome,
 use crate::chain::ChainView;
 use crate::channel::{Channel, ChannelConfig, StageError};
 use crate::codec::CodecError;
-use crate::commitment::{Commitment, CommitmentError};
+use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignatureError};
 use crate::check::StateError;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
@@ -130,6 +130,19 @@ impl Machine {
         snapshot: Option<&Snapshot>,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, RestoreError> {
+        Self::restore_with(entity, snapshot, records, |_| ())
+    }
+
+    /// [`Machine::restore`], and shows what each record agreed, for a history whose last rows may be missing.
+    ///
+    /// # Errors
+    /// As [`Machine::restore`].
+    pub fn restore_with(
+        entity: EntityId,
+        snapshot: Option<&Snapshot>,
+        records: impl IntoIterator<Item = Record>,
+        mut seen: impl FnMut(&[(EntityId, Evidence)]),
+    ) -> Result<Self, RestoreError> {
         let mut machine = Self::new(entity);
         if let Some(snapshot) = snapshot {
             machine.state = unversioned(&snapshot.bytes)?;
@@ -139,7 +152,7 @@ impl Machine {
             if Some(record.seq) != machine.state.seq.checked_add(1) {
                 return Err(RestoreError::Gap { last: machine.state.seq, found: record.seq });
             }
-            machine.replay(record)?;
+            seen(machine.replay(record)?.agreed());
         }
         Ok(machine)
     }

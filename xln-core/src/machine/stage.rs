@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::frame::{Frame, Replay, Signing};
-use super::types::{Effects, Input, Record};
+use super::types::{Effects, Input, InputOutcome, Record};
 use super::{Machine, RestoreError};
 use crate::channel::{SignatureSource, StageError};
 use crate::crypto::Signer;
@@ -96,7 +96,7 @@ impl Machine {
         Ok(frame)
     }
 
-    pub(super) fn replay(&mut self, record: Record) -> Result<(), RestoreError> {
+    pub(super) fn replay(&mut self, record: Record) -> Result<Effects, RestoreError> {
         let seq = record.seq;
         let mut signing = Replay::new(record.signatures);
         let frame = self
@@ -105,12 +105,17 @@ impl Machine {
         if frame.effects_hash()? != record.effects_hash || frame.signed != record.signed || !signing.is_used_up() {
             return Err(RestoreError::Diverged { seq });
         }
-        let _ = frame.merge(&mut self.state);
-        Ok(())
+        Ok(frame.merge(&mut self.state))
     }
 }
 
 impl Staged<'_> {
+    /// What will become of each input: a caller that wants all or nothing drops the frame if a command is refused.
+    #[must_use]
+    pub fn outcomes(&self) -> &[InputOutcome] {
+        self.frame.outcomes()
+    }
+
     /// The record to store. From here on the machine is in doubt until the frame is released: the write may happen.
     pub fn record(&mut self) -> &Record {
         self.machine.in_doubt = true;

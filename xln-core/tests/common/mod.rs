@@ -1,0 +1,282 @@
+//! Two or more real machines, a network that the test controls, a chain view that the test states. Nothing is mocked
+//! inside the machines: the same bytes travel that would travel on a wire.
+#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use xln_core::chain::{ChainAction, ChainChange, ChainFact};
+use xln_core::channel::{AcceptedDepository, ChannelConfig, CommandError, CommandId, Event};
+use xln_core::crypto::{LocalSigner, Signer};
+use xln_core::machine::{Action, Command, Context, Effect, EffectId, Input, InputOutcome, Log, Machine, Record};
+use xln_core::transition::Transition;
+use xln_core::types::*;
+
+pub const KEY: SubchannelKey = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
+pub const KEY2: SubchannelKey = SubchannelKey { chain: ChainId(2), depository: Address([0xd1; 20]) };
+pub const PROVIDER: Address = Address([0x5c; 20]);
+pub const USD: TokenId = TokenId(1);
+pub const EUR: TokenId = TokenId(2);
+
+/// Keeps records as bytes, as a store would, and refuses what goes back.
+#[derive(Default, Clone)]
+pub struct MemoryLog {
+    pub records: Vec<Vec<u8>>,
+    nonces: BTreeMap<Hash, (Nonce, Hash)>,
+}
+
+impl Log for MemoryLog {
+    type Error = String;
+    fn append(&mut self, record: &Record) -> Result<(), String> {
+        for s in &record.signed {
+            if let Some((nonce, digest)) = self.nonces.get(&s.channel) {
+                if s.nonce <= *nonce && s.digest != *digest {
+                    return Err(format!("nonce {:?} after {:?}", s.nonce, nonce));
+                }
+            }
+            self.nonces.insert(s.channel, (s.nonce, s.digest));
+        }
+        self.records.push(record.encode().unwrap());
+        Ok(())
+    }
+}
+
+pub struct Party {
+    pub machine: Machine,
+    pub signer: LocalSigner,
+    pub log: MemoryLog,
+    pub events: Vec<Event>,
+    pub actions: Vec<(EffectId, ChainAction)>,
+    pub requests: Vec<(EffectId, Hash)>,
+    /// Sends nothing itself: asks for every signature.
+    pub remote: bool,
+}
+
+struct Remote<'a>(&'a LocalSigner);
+
+impl Signer for Remote<'_> {
+    fn entity(&self) -> EntityId {
+        self.0.entity()
+    }
+    fn sign(&self, _: &Hash) -> Result<xln_core::crypto::SignOutcome, xln_core::crypto::SignError> {
+        Ok(xln_core::crypto::SignOutcome::Pending)
+    }
+}
+
+pub struct Net {
+    pub parties: Vec<Party>,
+    pub now: UnixSeconds,
+    /// In flight: from, to, bytes.
+    pub wire: VecDeque<(usize, usize, Vec<u8>)>,
+    pub block: u64,
+}
+
+pub fn config() -> ChannelConfig {
+    let depositories =
+        [KEY, KEY2].map(|key| AcceptedDepository { key, window_s: 3600 }).to_vec();
+    ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() }
+}
+
+/// Two parties, the first one left.
+pub fn two() -> Net {
+    let mut keys: Vec<LocalSigner> = (1..=2u8).map(|i| LocalSigner::new(&[i; 32]).unwrap()).collect();
+    keys.sort_by_key(|k| k.entity());
+    Net::new(keys)
+}
+
+impl Net {
+    pub fn new(keys: Vec<LocalSigner>) -> Self {
+        let parties = keys
+            .into_iter()
+            .map(|signer| Party {
+                machine: Machine::new(signer.entity()),
+                signer,
+                log: MemoryLog::default(),
+                events: Vec::new(),
+                actions: Vec::new(),
+                requests: Vec::new(),
+                remote: false,
+            })
+            .collect();
+        let mut net = Self { parties, now: UnixSeconds(1_000_000), wire: VecDeque::new(), block: 0 };
+        for i in 0..net.parties.len() {
+            net.stage(i, vec![Input::Configure(config())]);
+        }
+        net
+    }
+
+    pub fn id(&self, i: usize) -> EntityId {
+        self.parties[i].machine.entity()
+    }
+
+    pub fn stage(&mut self, i: usize, inputs: Vec<Input>) -> Vec<InputOutcome> {
+        let ids: Vec<EntityId> = self.parties.iter().map(|p| p.machine.entity()).collect();
+        let party = &mut self.parties[i];
+        let remote = Remote(&party.signer);
+        let signer: &dyn Signer = if party.remote { &remote } else { &party.signer };
+        let cx = Context { now: self.now, signer };
+        let staged = party.machine.stage(&cx, inputs).unwrap();
+        let effects = staged.commit(&mut party.log).unwrap();
+        party.events.extend(effects.events().iter().cloned());
+        for (id, effect) in effects.effects() {
+            match effect {
+                Effect::Send { to, bytes } => {
+                    if let Some(to) = ids.iter().position(|id| id == to) {
+                        self.wire.push_back((i, to, bytes.clone()));
+                    }
+                }
+                Effect::Submit(action) => party.actions.push((*id, action.clone())),
+                Effect::Sign { digest, .. } => party.requests.push((*id, *digest)),
+                other => panic!("unknown effect {other:?}"),
+            }
+        }
+        effects.outcomes().to_vec()
+    }
+
+    /// Delivers one message.
+    pub fn deliver(&mut self) -> bool {
+        let Some((from, to, bytes)) = self.wire.pop_front() else { return false };
+        let from = self.id(from);
+        self.stage(to, vec![Input::Message { from, bytes }]);
+        true
+    }
+
+    /// Delivers until nothing moves.
+    pub fn settle(&mut self) {
+        let mut budget = 2000;
+        while self.deliver() {
+            budget -= 1;
+            assert!(budget > 0, "the two never come to rest");
+        }
+    }
+
+    pub fn submit(&mut self, i: usize, transitions: Vec<Transition>) -> Vec<Result<CommandId, CommandError>> {
+        let peer = self.id(1 - i);
+        let inputs = transitions
+            .into_iter()
+            .map(|t| Input::Command(Command { peer, action: Action::Propose { transition: t, submit: false } }))
+            .collect();
+        let outcomes = self.stage(i, inputs);
+        outcomes
+            .into_iter()
+            .map(|o| match o {
+                InputOutcome::Accepted(id) => Ok(id),
+                InputOutcome::Refused(error) => Err(error),
+                InputOutcome::Taken => panic!("a command has an outcome"),
+            })
+            .collect()
+    }
+
+    /// Submits one, expects it to be taken, and lets both agree.
+    pub fn run(&mut self, i: usize, transition: Transition) {
+        self.submit(i, vec![transition]).remove(0).unwrap();
+        self.settle();
+    }
+
+    pub fn refused(&mut self, i: usize, transition: Transition) -> CommandError {
+        self.submit(i, vec![transition]).remove(0).unwrap_err()
+    }
+
+    pub fn connect(&mut self) {
+        for (i, j) in [(0, 1), (1, 0)] {
+            let peer = self.id(j);
+            self.stage(i, vec![Input::Connected { peer }]);
+        }
+        self.settle();
+    }
+
+    pub fn channel(&self, i: usize) -> &xln_core::channel::Channel {
+        self.parties[i].machine.channel(&self.id(1 - i)).unwrap()
+    }
+
+    pub fn state(&self, i: usize) -> &xln_core::state::ChannelState {
+        self.channel(i).state()
+    }
+
+    pub fn token(&self, i: usize) -> &xln_core::state::TokenState {
+        self.state(i).token(&KEY, USD).unwrap()
+    }
+
+    pub fn agreed(&self) {
+        assert_eq!(self.state(0), self.state(1));
+        assert_eq!(self.channel(0).state_root(), self.channel(1).state_root());
+        self.state(0).check().unwrap();
+        assert!(!self.channel(0).is_in_flight() && !self.channel(1).is_in_flight());
+    }
+
+    pub fn open(&mut self) {
+        self.run(0, open(KEY));
+        self.run(0, Transition::AddToken { key: KEY, token: USD });
+        self.run(1, Transition::AddToken { key: KEY, token: EUR });
+    }
+
+    /// Opens, and each side grants the other this much credit.
+    pub fn with_credit(&mut self, limit: u128) {
+        self.open();
+        for (i, token) in [(0, USD), (1, USD), (0, EUR), (1, EUR)] {
+            self.run(i, Transition::SetCreditLimit { key: KEY, token, limit });
+        }
+    }
+
+    pub fn pair(&self) -> Pair {
+        Pair::new(self.id(0), self.id(1)).unwrap()
+    }
+
+    pub fn point(&self) -> ChainPoint {
+        let mut hash = [7; 32];
+        hash[..8].copy_from_slice(&self.block.to_be_bytes());
+        ChainPoint { chain: KEY.chain, number: self.block, hash: Hash(hash), timestamp: self.now }
+    }
+
+    /// The next confirmed block, seen by the given parties.
+    pub fn chain_for(&mut self, who: &[usize], kinds: Vec<xln_core::chain::ChangeKind>, reveals: Vec<Reveal>) {
+        let pair = self.pair();
+        let changes: Vec<ChainChange> = kinds.into_iter().map(|kind| ChainChange { key: KEY, pair, kind }).collect();
+        let point = self.point();
+        for i in who {
+            self.stage(*i, vec![Input::Chain(ChainFact::Block { point, changes: changes.clone(), reveals: reveals.clone() })]);
+        }
+    }
+
+    pub fn chain(&mut self, kinds: Vec<xln_core::chain::ChangeKind>, reveals: Vec<Reveal>) {
+        self.block += 1;
+        self.chain_for(&[0, 1], kinds, reveals);
+        self.settle();
+    }
+
+    pub fn collateral(&mut self, collateral: u128, ondelta: i128) {
+        self.chain(vec![xln_core::chain::ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta })], vec![]);
+    }
+
+    /// Drops all memory and restores from the log.
+    pub fn restart(&mut self, i: usize) {
+        let party = &mut self.parties[i];
+        let before = party.machine.root().unwrap();
+        let records: Vec<Record> = party.log.records.iter().map(|r| Record::decode(r).unwrap()).collect();
+        party.machine = Machine::restore(party.signer.entity(), None, records).unwrap();
+        assert_eq!(party.machine.root().unwrap(), before, "replay gives the same machine");
+        self.stage(i, vec![Input::Restarted]);
+    }
+
+    pub fn rejections(&self, i: usize) -> Vec<xln_core::channel::Rejection> {
+        let events = self.parties[i].events.iter();
+        events.filter_map(|e| if let Event::Rejected { reason, .. } = e { Some(*reason) } else { None }).collect()
+    }
+}
+
+pub fn open(key: SubchannelKey) -> Transition {
+    Transition::OpenSubchannel { key, providers: vec![PROVIDER], settle_margin_s: 0 }
+}
+
+pub fn pay(amount: u128) -> Transition {
+    Transition::DirectPayment { key: KEY, token: USD, amount }
+}
+
+pub fn secret(i: u8) -> Secret {
+    Secret([i; 32])
+}
+
+pub fn lock(amount: u128, i: u8, expiry: UnixSeconds) -> Transition {
+    let kind = HashKind::Keccak256;
+    Transition::AddPayment { key: KEY, token: USD, amount, kind, hash: secret(i).hash(kind), expiry, onion: vec![] }
+}
