@@ -16,6 +16,7 @@ interface Vm {
     function getBlockTimestamp() external view returns (uint256);
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
+    function setEnv(string calldata name, string calldata value) external;
     function assume(bool condition) external pure;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
