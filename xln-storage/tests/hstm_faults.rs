@@ -1,5 +1,5 @@
 //! Damage to any stored row is found, misuse is refused by name, extra rows go with their append or not at all.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "fjall")]
 mod fjall;
+#[cfg(feature = "sled")]
+mod intent;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "sled")]
@@ -58,10 +60,20 @@ mod shell {
         _lock: StoreLock,
     }
 
+    /// The engine panicked; sled does on some damaged files.
+    #[derive(Debug, thiserror::Error)]
+    #[error("the engine panicked")]
+    struct Panicked;
+
+    /// Makes an engine's panic an error. The engine may be inconsistent after it, but it is never called again.
+    fn contain<E: Engine, T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_or_else(|_| Err(E::failed(Panicked)))
+    }
+
     impl<E: Engine> Shell<E> {
         pub(crate) fn open(dir: &Path) -> Result<Self, StorageError> {
             let lock = StoreLock::acquire(dir, E::NAME)?;
-            let engine = E::open(dir)?;
+            let engine = contain::<E, _>(|| E::open(dir))?;
             crate::lock::sync_dir(dir)?;
             Ok(Self { dead: AtomicBool::new(false), engine, _lock: lock })
         }
@@ -70,7 +82,7 @@ mod shell {
             if self.dead.load(Ordering::SeqCst) {
                 return Err(StorageError::Dead);
             }
-            call(&self.engine).inspect_err(|_| self.dead.store(true, Ordering::SeqCst))
+            contain::<E, _>(|| call(&self.engine)).inspect_err(|_| self.dead.store(true, Ordering::SeqCst))
         }
 
         pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {

@@ -202,7 +202,7 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
     }
 
     /// [`append_many`](Self::append_many), and the operations of `extra` in the same batch: tables that must agree with
-    /// the journal. Their keys lie outside the machine's prefix.
+    /// the journal. Their keys lie outside the machine's prefix (so none fits a machine under the empty prefix).
     ///
     /// # Errors
     /// [`HstmError::HeightNotAbove`], [`HstmError::TimeBackwards`], [`HstmError::Machine`],
