@@ -35,16 +35,19 @@
 
 mod batch;
 pub mod conformance;
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 mod engine;
 mod error;
 mod fault;
 mod hstm;
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 mod lock;
 mod memory;
 mod pinned;
 mod storage;
 
 pub use batch::{WriteBatch, WriteOp};
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 pub use engine::*;
 pub use error::{PinField, StorageError};
 pub use fault::{Fault, FaultStore};

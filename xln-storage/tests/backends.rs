@@ -34,7 +34,7 @@ fn wrapped<S: Storage, F: Fn(Arc<MemoryStore>) -> S>(wrap: F) -> Wrapped<S, F> {
 }
 
 storage_conformance!(memory, wrapped(|data| data));
-storage_conformance!(boxed, wrapped(|data| Box::new(data) as Box<dyn Storage>));
+storage_conformance!(boxed, wrapped(|data: Arc<MemoryStore>| -> Box<dyn Storage> { Box::new(data) }));
 storage_conformance!(pinned, wrapped(|data| Pinned::open(data, &pins()).unwrap()));
 
 fn pins() -> Pins {

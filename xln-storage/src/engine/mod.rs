@@ -21,10 +21,8 @@ pub use self::sled::SledStore;
 #[cfg(feature = "redb")]
 pub type DefaultStore = RedbStore;
 
-#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 pub(crate) use shell::{Engine, Shell};
 
-#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 mod shell {
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,7 +101,6 @@ mod shell {
 }
 
 /// The public face of an engine: `open` and the contract.
-#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 macro_rules! store {
     ($(#[$doc:meta])* $store:ident, $engine:ty) => {
         $(#[$doc])*
@@ -135,5 +132,4 @@ macro_rules! store {
         }
     };
 }
-#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 use store;

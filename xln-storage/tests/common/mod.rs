@@ -159,7 +159,7 @@ impl Model {
                 if keep > tip {
                     return Outcome::AboveTip;
                 }
-                let Some(base) = self.snaps.range(self.base + 1..).filter(|snap| **snap <= keep).next_back().copied() else {
+                let Some(base) = self.snaps.range(self.base + 1..).rfind(|snap| **snap <= keep).copied() else {
                     return Outcome::NothingToPrune;
                 };
                 self.base = base;
