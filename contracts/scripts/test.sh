@@ -5,4 +5,5 @@ if [ "${UPDATE_GAS:-0}" = 1 ]; then
   rm -f snapshots/*.json
   export FOUNDRY_GAS_SNAPSHOT_CHECK=false
 fi
+forge build --skip test >/dev/null
 forge test "$@"

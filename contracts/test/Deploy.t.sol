@@ -11,9 +11,10 @@ interface IDeploy {
     function deploy(uint40 window) external returns (address entityProvider, address depository, address subcontractProvider);
 }
 
+/// scripts/test.sh builds the script before.
 contract DeployTest is Base {
     function test_deployScript() public {
-        IDeploy script = IDeploy(vm.deployCode("Deploy.s.sol:Deploy"));
+        IDeploy script = IDeploy(vm.deployCode("out/Deploy.s.sol/Deploy.json"));
         (address e, address d, address s) = script.deploy(7200);
         yes(e.code.length != 0 && s.code.length != 0, "code");
         eq(IDepository(d).disputeWindow(), 7200, "window");
@@ -23,7 +24,7 @@ contract DeployTest is Base {
     }
 
     function test_deployScript_run() public {
-        IDeploy script = IDeploy(vm.deployCode("Deploy.s.sol:Deploy"));
+        IDeploy script = IDeploy(vm.deployCode("out/Deploy.s.sol/Deploy.json"));
         vm.setEnv("DISPUTE_WINDOW_S", "86400");
         (, address d,) = script.run();
         eq(IDepository(d).disputeWindow(), 86400, "window");
