@@ -80,8 +80,8 @@ const mutants = [
   ["src/SubcontractProvider.sol", "(newDeltas,) = IInstrument", "(newDeltas, pendingUntil) = IInstrument", "test_instruments", 0],
   // Tokens.
   [D + "Tokens.sol", "if (_lock != address(0)) revert Reentered();\n        _lock = where;", "_lock = where;", "test_reentrancy", 1],
-  [D + "Tokens.sol", "received = _balance(kind, where, id) - before;", "received = amount; before;", "test_rule21_feeOnTransferCreditedByBalance", 0],
-  [D + "Tokens.sol", "if (before - _balance(kind, where, id) > amount) revert TransferFailed();", "before;", "test_reentrancy", 0],
+  [D + "Tokens.sol", "received = _balance20(where) - before;", "received = amount; before;", "test_rule21_feeOnTransferCreditedByBalance", 0],
+  [D + "Tokens.sol", "if (left > amount) revert TransferFailed();", "", "test_reentrancy", 0],
   [D + "Tokens.sol", "operator != address(this) || ", "", "test_hooksOnlyDuringOwnDeposit", -1],
   [D + "Tokens.sol", " || msg.sender != _lock", "", "test_hooksOnlyDuringOwnDeposit", 0],
   [D + "Tokens.sol", "kind != actual || ", "", "test_registry_refusesOtherKinds", 0],

@@ -55,6 +55,29 @@ contract DisputesTest is Base {
         dep.startEmptyDispute(left, right, new uint32[](0), 0, "");
     }
 
+    /// The events are written by hand: they must be what the ABI says.
+    function test_events(bytes32 word, uint8 cut) public {
+        bytes memory fills = abi.encodePacked(word, word);
+        uint256 length = cut % 65;
+        assembly {
+            mstore(fills, length)
+        }
+        IDepository.Dispute memory d = disputeOf(4, true, older, fills);
+        vm.expectEmit(true, true, true, true);
+        emit IDepository.DisputeStarted(left, right, 0, d, fills);
+        start(true, 4, older, fills);
+        d = answered(d, 5, newer, fills);
+        vm.expectEmit(true, true, true, true);
+        emit IDepository.DisputeAnswered(left, right, 0, d, fills);
+        counter(disputeOf(4, true, older, fills), 5, newer, fills);
+        IDepository.StateProof memory p = proofBy(leftKey, 0, 7, older);
+        bytes memory r = sig(rightKey, stateDigest(7, rootOf(0, p.bodyHash)));
+        (d.nonce, d.bodyHash, d.answered, d.answeredAt, d.answererFillsHash) = (7, p.bodyHash, false, 0, 0);
+        vm.expectEmit(true, true, true, true);
+        emit IDepository.DisputeAnswered(left, right, 0, d, "");
+        dep.counterDisputeWithBoth(left, right, answered(disputeOf(4, true, older, fills), 5, newer, fills), p, r);
+    }
+
     function test_start_byRelayer() public {
         IDepository.StateProof memory p = proofBy(leftKey, 0, 4, older);
         bytes memory fills = new bytes(24);

@@ -5,11 +5,9 @@ import {Reserves} from "./Reserves.sol";
 
 /// The parts of the token standards that are used.
 interface IToken {
-    function balanceOf(address owner) external view returns (uint256);
     function balanceOf(address owner, uint256 id) external view returns (uint256);
     function ownerOf(uint256 id) external view returns (address);
     function transfer(address to, uint256 amount) external;
-    function transferFrom(address from, address to, uint256 amount) external;
     function safeTransferFrom(address from, address to, uint256 id) external;
     function safeTransferFrom(address from, address to, uint256 id, uint256 amount, bytes calldata data) external;
     function supportsInterface(bytes4 id) external view returns (bool);
@@ -74,7 +72,12 @@ abstract contract Tokens is Reserves {
         if (_lock != address(0)) revert Reentered();
         _lock = where;
         uint256 received;
-        if (kind == TokenKind.Erc721) {
+        if (kind == TokenKind.Erc20) {
+            uint256 before = _balance20(where);
+            _transferFrom20(where, amount);
+            // Checked: a balance that fell reverts.
+            received = _balance20(where) - before;
+        } else if (kind == TokenKind.Erc721) {
             uint256 id = info.id;
             if (amount != 1) revert AmountOutOfRange();
             if (IToken(where).ownerOf(id) == address(this)) revert TransferFailed();
@@ -82,20 +85,12 @@ abstract contract Tokens is Reserves {
             if (IToken(where).ownerOf(id) != address(this)) revert TransferFailed();
             received = 1;
         } else {
-            uint256 id = kind == TokenKind.Erc1155 ? info.id : 0;
-            uint256 before = _balance(kind, where, id);
-            _callToken(
-                where,
-                kind == TokenKind.Erc20
-                    ? abi.encodeCall(IToken.transferFrom, (msg.sender, address(this), amount))
-                    : abi.encodeWithSignature(
-                        "safeTransferFrom(address,address,uint256,uint256,bytes)", msg.sender, address(this), id, amount, ""
-                    )
-            );
-            // Checked: a balance that fell reverts.
-            received = _balance(kind, where, id) - before;
-            if (received == 0) revert TransferFailed();
+            uint256 id = info.id;
+            uint256 before = IToken(where).balanceOf(address(this), id);
+            _callToken(where, _transfer1155(msg.sender, address(this), id, amount));
+            received = IToken(where).balanceOf(address(this), id) - before;
         }
+        if (received == 0) revert TransferFailed();
         _lock = address(0);
         _credit(entity, token, received);
     }
@@ -118,24 +113,54 @@ abstract contract Tokens is Reserves {
         } else if (kind == TokenKind.Erc721) {
             _callToken(where, abi.encodeWithSignature("safeTransferFrom(address,address,uint256)", address(this), to, info.id));
         } else {
-            uint256 id = kind == TokenKind.Erc1155 ? info.id : 0;
-            uint256 before = _balance(kind, where, id);
-            _callToken(
-                where,
-                kind == TokenKind.Erc20
-                    ? abi.encodeCall(IToken.transfer, (to, amount))
-                    : abi.encodeWithSignature(
-                        "safeTransferFrom(address,address,uint256,uint256,bytes)", address(this), to, id, amount, ""
-                    )
-            );
             // Nobody else's tokens may leave with these.
-            if (before - _balance(kind, where, id) > amount) revert TransferFailed();
+            uint256 left;
+            if (kind == TokenKind.Erc20) {
+                left = _balance20(where);
+                _callToken(where, abi.encodeCall(IToken.transfer, (to, amount)));
+                left -= _balance20(where);
+            } else {
+                uint256 id = info.id;
+                left = IToken(where).balanceOf(address(this), id);
+                _callToken(where, _transfer1155(address(this), to, id, amount));
+                left -= IToken(where).balanceOf(address(this), id);
+            }
+            if (left > amount) revert TransferFailed();
         }
         _lock = address(0);
     }
 
-    function _balance(TokenKind kind, address token, uint256 id) private view returns (uint256) {
-        return kind == TokenKind.Erc20 ? IToken(token).balanceOf(address(this)) : IToken(token).balanceOf(address(this), id);
+    function _transfer1155(address from, address to, uint256 id, uint256 amount) private pure returns (bytes memory) {
+        return abi.encodeWithSignature("safeTransferFrom(address,address,uint256,uint256,bytes)", from, to, id, amount, "");
+    }
+
+    /// `IToken(token).balanceOf(address(this))`, in scratch memory: a deposit asks twice.
+    function _balance20(address token) private view returns (uint256 amount) {
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(0, 0x70a08231)
+            mstore(0x20, address())
+            ok := staticcall(gas(), token, 0x1c, 0x24, 0, 0x20)
+            ok := and(ok, gt(returndatasize(), 31))
+            amount := mload(0)
+        }
+        if (!ok) revert TransferFailed();
+    }
+
+    /// `IToken(token).transferFrom(msg.sender, address(this), amount)`; success as in `_callToken`.
+    function _transferFrom20(address token, uint256 amount) private {
+        bool ok;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, 0x23b872dd)
+            mstore(add(p, 0x20), caller())
+            mstore(add(p, 0x40), address())
+            mstore(add(p, 0x60), amount)
+            mstore(0, 0)
+            ok := call(gas(), token, 0, add(p, 0x1c), 0x64, 0, 0x20)
+            ok := and(ok, or(iszero(returndatasize()), and(gt(returndatasize(), 31), eq(mload(0), 1))))
+        }
+        if (!ok) revert TransferFailed();
     }
 
     /// Success: no revert, and nothing or true returned. The calls around this one prove that code is there.
