@@ -1,1 +1,23 @@
-//! Under construction.
+//! Everything between the rules of `xln-core` and an EVM chain: one trait for chains, an EVM inside this process, typed
+//! contract calls, and the watcher that turns blocks into facts. `docs/protocol.md` section 7 says what the facts mean.
+#![forbid(unsafe_code)]
+
+mod chain;
+pub mod client;
+pub mod contracts;
+pub mod deploy;
+pub mod embedded;
+mod error;
+pub mod watch;
+
+pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
+pub use client::DepositoryClient;
+pub use deploy::{Deployment, TestTokens};
+pub use embedded::EmbeddedChain;
+pub use error::ChainError;
+pub use watch::{Cursor, WatchConfig, Watcher};
+
+/// Calldata, return data and other opaque bytes of a chain.
+pub use alloy_primitives::Bytes;
+/// A 256-bit number of a chain.
+pub use alloy_primitives::U256;
