@@ -85,6 +85,16 @@ impl Block {
 /// # Errors
 /// [`BlockError`] names what does not fit.
 pub fn apply_block(parent: &ChannelState, parent_hash: &Hash, block: &Block) -> Result<ChannelState, BlockError> {
+    apply_hashed_block(parent, parent_hash, block, block.hash()?)
+}
+
+/// [`apply_block`] for a caller that has the block's hash.
+pub(crate) fn apply_hashed_block(
+    parent: &ChannelState,
+    parent_hash: &Hash,
+    block: &Block,
+    hash: Hash,
+) -> Result<ChannelState, BlockError> {
     if block.prev_block_hash != parent.block_hash {
         return Err(BlockError::WrongParent);
     }
@@ -111,7 +121,7 @@ pub fn apply_block(parent: &ChannelState, parent_hash: &Hash, block: &Block) -> 
     state.height = block.height;
     state.nonce = block.nonce()?;
     state.timestamp = block.timestamp;
-    state.block_hash = block.hash()?;
+    state.block_hash = hash;
     Ok(state)
 }
 

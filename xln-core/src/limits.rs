@@ -13,8 +13,8 @@ pub const MAX_CLAUSES: usize = 33;
 pub const MAX_PROVIDERS: usize = 4;
 /// Fills in the arguments of a dispute; `MAX_FILLS` of the contracts.
 pub const MAX_FILLS: usize = 32;
-/// Forgiven debts of a settlement.
-pub const MAX_FORGIVEN: usize = 16;
+/// Forgiven debts of a settlement; `MAX_FORGIVEN` of the Depository.
+pub const MAX_FORGIVEN: usize = 8;
 /// Transitions of a block.
 pub const MAX_BLOCK_TRANSITIONS: usize = 1024;
 /// Bytes of a memo.

@@ -8,7 +8,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::codec::{self, CodecError};
 use crate::delta::{Delta, DeltaError, DerivedDelta, derive_delta, out_capacity_small};
-use crate::proof::SettlementUpdate;
+use crate::proof::{SettlementUpdate, swap_price};
 use crate::types::{
     Address, ChainPoint, DisputeFact, Hash, HashKind, Nonce, Pair, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds,
 };
@@ -146,9 +146,7 @@ impl Swap {
     /// What the taker pays for `fill` of the give: the maker's price, rounded up. `None` if it passes the range.
     #[must_use]
     pub fn price(&self, fill: u128) -> Option<u128> {
-        let give = U256::from(self.give);
-        let product = U256::from(fill).checked_mul(U256::from(self.want))?;
-        u128::try_from(product.checked_add(give.checked_sub(U256::ONE)?)?.checked_div(give)?).ok()
+        swap_price(fill, self.give, self.want)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What two nodes say to each other: versioned, bounded, strictly decoded (`docs/protocol.md` section 5).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -30,7 +31,7 @@ pub enum Part {
     /// A block, with the proposer's signature over the state after it.
     Proposal {
         /// The block.
-        block: Block,
+        block: Arc<Block>,
         /// Over the new state.
         signature: Signature,
     },

@@ -41,7 +41,7 @@ pub struct SignedState {
     /// The state.
     pub state: ChannelState,
     /// The block that made it; none before the first, and after a state was taken over whole.
-    pub block: Option<Block>,
+    pub block: Option<Arc<Block>>,
     /// What is signed.
     pub commitment: Commitment,
     /// Left's signature.
@@ -96,10 +96,11 @@ struct InFlight {
     last_sent: UnixSeconds,
 }
 
-/// A command in a block, and the id that its subcontract got there.
-#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+/// A command in a block, and the id that its subcontract got there. What it asks for stands in the block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 struct Made {
-    queued: Queued,
+    id: CommandId,
+    submit: bool,
     subcontract: Option<u64>,
 }
 
@@ -114,7 +115,7 @@ struct Abandoned {
 /// A peer's block that waits: for my clock, my view of the chain, or my remote signature.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 struct Waiting {
-    block: Block,
+    block: Arc<Block>,
     signature: Signature,
     since: UnixSeconds,
     /// The state after it, once it was judged and only my own signature is missing.

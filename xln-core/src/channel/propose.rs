@@ -1,5 +1,6 @@
 //! Commands, the queue that they wait in, and the blocks that are made of them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -67,7 +68,7 @@ impl Channel {
     pub(crate) fn enqueue(
         &mut self,
         env: &mut Env<'_>,
-        speculative: &mut Option<ChannelState>,
+        speculative: &mut Option<Box<ChannelState>>,
         id: CommandId,
         transition: Transition,
         submit: bool,
@@ -81,7 +82,7 @@ impl Channel {
         self.check_own(env, &transition)?;
         let mut state = match speculative.take() {
             Some(state) => state,
-            None => self.queued_state(env.now),
+            None => Box::new(self.queued_state(env.now)),
         };
         let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
         *speculative = Some(state);
@@ -154,7 +155,7 @@ impl Channel {
         let commitment = Commitment::of(&state)?;
         let pair = self.pair();
         let signature = env.sign_state(&pair, nonce, &mut self.max_signed, &commitment.digest, Purpose::Proposal)?;
-        let mut signed = SignedState { state, block: Some(block), commitment, left: None, right: None };
+        let mut signed = SignedState { state, block: Some(Arc::new(block)), commitment, left: None, right: None };
         if let Some(signature) = signature {
             signed.set_signature(self.me, signature);
         }
@@ -188,8 +189,8 @@ impl Channel {
             match if held_back { Err(TransitionError::NotAlone) } else { applier.apply(&queued.transition) } {
                 Ok(()) => {
                     let subcontract = (applier.next_id() != before).then_some(before);
-                    draft.transitions.push(queued.transition.clone());
-                    draft.commands.push(Some(Made { queued, subcontract }));
+                    draft.commands.push(Some(Made { id: queued.id, submit: queued.submit, subcontract }));
+                    draft.transitions.push(queued.transition);
                 }
                 // Goes into the next block, and with it all that follows it in the same subchannel.
                 Err(TransitionError::NotAlone) => left_over.push(queued),
@@ -226,11 +227,13 @@ impl Channel {
         let Some(own) = self.own.take() else { return };
         let own = Arc::unwrap_or_clone(own);
         let mut failed = Vec::new();
-        for (index, made) in own.commands.into_iter().enumerate().rev() {
-            let Some(made) = made else { continue };
+        let transitions = own.signed.block.iter().flat_map(|block| &block.transitions);
+        let made: Vec<_> = own.commands.iter().zip(transitions).enumerate().collect();
+        for (index, (made, transition)) in made.into_iter().rev() {
+            let Some(Made { id, submit, .. }) = *made else { continue };
             match blamed {
-                Some((at, error)) if u32::try_from(index) == Ok(at) => failed.push((made.queued.id, error)),
-                _ => self.mempool.push_front(made.queued),
+                Some((at, error)) if u32::try_from(index) == Ok(at) => failed.push((id, error)),
+                _ => self.mempool.push_front(Queued { id, transition: transition.clone(), submit }),
             }
         }
         self.abandoned.push(Abandoned { signed: own.signed, failed });
@@ -241,7 +244,7 @@ impl Channel {
         let error = CommandError::FateUnknown;
         if let Some(own) = self.own.take().map(Arc::unwrap_or_clone) {
             for made in own.commands.iter().flatten() {
-                env.out.events.push(Event::CommandFailed { command: made.queued.id, error });
+                env.out.events.push(Event::CommandFailed { command: made.id, error });
             }
             self.abandoned.push(Abandoned { signed: own.signed, failed: Vec::new() });
         }

@@ -6,7 +6,7 @@ use super::env::{Purpose, Rejection};
 use super::propose::{ack_nonce, reject_reason};
 use super::judge::Verdict;
 use super::{Channel, Env, Event, REMEMBERED_BLOCKS, SignedState, StageError, Waiting};
-use crate::block::{Block, BlockError, apply_block};
+use crate::block::{Block, BlockError, apply_hashed_block};
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
 use crate::limits::MAX_HEIGHT_GAP;
@@ -36,7 +36,7 @@ impl Channel {
         }
     }
 
-    fn on_proposal(&mut self, env: &mut Env<'_>, block: Block, signature: Signature) -> Result<(), StageError> {
+    fn on_proposal(&mut self, env: &mut Env<'_>, block: Arc<Block>, signature: Signature) -> Result<(), StageError> {
         let from = self.pair().entity(self.peer());
         if block.proposer != self.peer() {
             env.reject(from, Rejection::WrongSide);
@@ -112,7 +112,7 @@ impl Channel {
     ) -> Result<(), StageError> {
         let from = self.pair().entity(self.peer());
         let block = &waiting.block;
-        let state = match apply_block(&self.tip.state, &self.tip.commitment.state_hash, block) {
+        let state = match apply_hashed_block(&self.tip.state, &self.tip.commitment.state_hash, block, *hash) {
             Ok(state) => state,
             Err(error) => return self.refuse_unfit(env, block, hash, &error),
         };
@@ -223,9 +223,9 @@ impl Channel {
         }
         let Some(own) = self.own.take().map(Arc::unwrap_or_clone) else { return Ok(()) };
         for made in own.commands.iter().flatten() {
-            env.out.events.push(Event::CommandDone { command: made.queued.id, subcontract: made.subcontract });
+            env.out.events.push(Event::CommandDone { command: made.id, subcontract: made.subcontract });
         }
-        let submits = own.commands.into_iter().flatten().filter(|m| m.queued.submit);
+        let submits = own.commands.into_iter().flatten().filter(|m| m.submit);
         let submits: alloc::vec::Vec<u64> = submits.filter_map(|m| m.subcontract).collect();
         let mut signed = own.signed;
         signed.set_signature(peer, signature);

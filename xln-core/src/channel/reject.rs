@@ -37,7 +37,7 @@ impl Channel {
 
     /// A refused SyncChain is not tried again at the same point, or both sides would only exchange refusals.
     fn pause_sync(&mut self, index: Option<u32>) {
-        let block = self.own.as_ref().and_then(|own| own.signed.block.as_ref());
+        let block = self.own.as_ref().and_then(|own| own.signed.block.as_deref());
         let transition = index.and_then(|i| block?.transitions.get(usize::try_from(i).ok()?));
         if let Some(Transition::SyncChain { key, point, .. }) = transition {
             self.sync_refused.insert(*key, point.number);

@@ -86,8 +86,8 @@ impl Channel {
 
     /// Whether a command for this payment waits or is in flight, and its secret if it settles.
     fn queued_for(&self, key: &SubchannelKey, id: u64) -> Option<Option<Secret>> {
-        let flying = self.own.iter().flat_map(|o| o.commands.iter().flatten().map(|m| &m.queued));
-        self.mempool.iter().chain(flying).find_map(|queued| match &queued.transition {
+        let flying = self.own.iter().filter_map(|o| o.signed.block.as_ref()).flat_map(|b| &b.transitions);
+        self.mempool.iter().map(|q| &q.transition).chain(flying).find_map(|transition| match transition {
             Transition::SettlePayment { key: k, id: i, secret } if k == key && *i == id => Some(Some(*secret)),
             Transition::CancelPayment { key: k, id: i } if k == key && *i == id => Some(None),
             _ => None,

@@ -1,5 +1,6 @@
 //! One step of a machine on copies of what it touches: merged when it is durable, dropped without trace otherwise.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -22,10 +23,11 @@ pub(super) struct Frame {
     pub(super) seq: u64,
     pub(super) signed: Vec<SignedNonce>,
     config: Option<ChannelConfig>,
-    channels: BTreeMap<EntityId, Channel>,
+    /// Boxed: a step takes them out and puts them back often.
+    channels: BTreeMap<EntityId, Box<Channel>>,
     /// Channels that did not exist before; dropped again if nothing came of them.
     created: BTreeSet<EntityId>,
-    speculative: BTreeMap<EntityId, ChannelState>,
+    speculative: BTreeMap<EntityId, Box<ChannelState>>,
     chains: Option<BTreeMap<ChainId, ChainView>>,
     parts: BTreeMap<EntityId, Vec<Part>>,
     effects: Vec<(EffectId, Effect)>,
@@ -87,7 +89,7 @@ impl Frame {
             })?;
         }
         for peer in core::mem::take(&mut self.created) {
-            if self.channels.get(&peer).is_some_and(Channel::is_pristine) {
+            if self.channels.get(&peer).is_some_and(|c| c.is_pristine()) {
                 self.channels.remove(&peer);
             }
         }
@@ -269,7 +271,7 @@ impl Frame {
         }
         let full = work.machine.channels.len() >= self.config(work.machine).max_channels();
         let Some((pair, side)) = work.machine.pair(&peer).filter(|_| !full) else { return Ok(false) };
-        self.channels.insert(peer, Channel::new(pair, side)?);
+        self.channels.insert(peer, Box::new(Channel::new(pair, side)?));
         self.created.insert(peer);
         Ok(true)
     }
@@ -392,14 +394,15 @@ impl Frame {
     }
 }
 
-/// A message stands for itself; long ones are not copied to be hashed.
+/// Of a long message its length and its end stand for it: it ends with a signature that covers the rest.
 fn hash_effect(effect: &Effect) -> Result<Hash, CodecError> {
     match effect {
         Effect::Send { to, bytes } => {
             let mut hasher = xln_merkle::Keccak256::new();
             hasher.update(b"xln send 1");
             hasher.update(to.as_bytes());
-            hasher.update(bytes);
+            hasher.update(&bytes.len().to_be_bytes());
+            hasher.update(bytes.rchunks(256).next().unwrap_or_default());
             Ok(Hash(hasher.finalize()))
         }
         other => Ok(hash_tagged(b"xln effect 1", &codec::encode(other)?)),
@@ -413,7 +416,7 @@ fn peer_of(entity: EntityId, pair: &crate::types::Pair) -> Option<EntityId> {
 fn act(
     channel: &mut Channel,
     env: &mut Env<'_>,
-    speculative: &mut Option<ChannelState>,
+    speculative: &mut Option<Box<ChannelState>>,
     id: CommandId,
     action: &Action,
 ) -> Result<(), CommandError> {

@@ -6,6 +6,7 @@ mod frame;
 mod stage;
 mod types;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -28,7 +29,7 @@ pub(crate) struct MachineState {
     entity: EntityId,
     seq: u64,
     config: ChannelConfig,
-    channels: BTreeMap<EntityId, Channel>,
+    channels: BTreeMap<EntityId, Box<Channel>>,
     chains: BTreeMap<ChainId, ChainView>,
     outbox: BTreeMap<EffectId, Effect>,
     next_command: u64,
@@ -205,12 +206,12 @@ impl Machine {
     /// The channel with one peer.
     #[must_use]
     pub fn channel(&self, peer: &EntityId) -> Option<&Channel> {
-        self.state.channels.get(peer)
+        self.state.channels.get(peer).map(|c| &**c)
     }
 
     /// All channels, by peer.
     pub fn channels(&self) -> impl Iterator<Item = (&EntityId, &Channel)> {
-        self.state.channels.iter()
+        self.state.channels.iter().map(|(peer, channel)| (peer, &**channel))
     }
 
     /// The confirmed view of one chain.

@@ -1,6 +1,6 @@
 //! Two or more real machines, a network that the test controls, a chain view that the test states. Nothing is mocked
 //! inside the machines: the same bytes travel that would travel on a wire.
-#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
 
 use std::collections::{BTreeMap, VecDeque};
