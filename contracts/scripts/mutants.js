@@ -43,7 +43,7 @@ const mutants = [
   // Signatures.
   [D + "Signatures.sol", "if (entity != _caller()) revert Unauthorized(entity);", "", "test_start_neverOnSomeonesBehalf", 1],
   ["src/EntityProvider.sol", "permission == Permission.States || ", "", "test_entityProvider", 1],
-  ["src/lib/Ecdsa.sol", "if iszero(gt(s, HALF_ORDER)) {", "if 1 {", "test_signatures_strict", 0],
+  ["src/lib/Ecdsa.sol", "if iszero(gt(s, HALF_ORDER)) {", "if 1 {", "test_signatures_highS", 0],
   ["src/lib/Ecdsa.sol", "if (signature.length != 64) return address(0);", "", "test_signatures_strict", 0],
   [D + "Eip712.sol", "block.chainid == CHAIN_ID ? DOMAIN : _buildDomain()", "DOMAIN", "test_anotherChainHasAnotherDomain", 0],
   [D + "Eip712.sol", "let first := shl(5, gt(node, other))", "let first := 0", "test_longPath", 0],

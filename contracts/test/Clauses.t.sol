@@ -118,6 +118,7 @@ contract ClausesTest is Base {
         list[11] = clause(address(provider), hex"ffff", max, max);
         list[12] = clause(address(odd), hex"00", 7, 0);
         eq(run(Codec.body(offs(), list)), 57, "only the last");
+        eq(reserves(left, usd), 1050, "the other token as the body has it");
     }
 
     function test_rule28_starvedTransactionReverts() public {
@@ -127,14 +128,16 @@ contract ClausesTest is Base {
         bytes memory data = abi.encodeCall(IDepository.finalizeDispute, (left, right, d, body, "", ""));
         // Whatever the gas, the clause is applied or nothing happens at all.
         uint256 refused;
+        uint256 named;
         for (uint256 gas_ = 100_000; gas_ < 600_000; gas_ += 7_919) {
             (bool ok, bytes memory why) = address(dep).call{gas: gas_}(data);
             if (ok) {
                 eq(reserves(left, 0), 957, "applied");
-                yes(refused > 10, "was refused with less");
+                yes(refused > 10 && named > 0, "was refused with less");
                 return;
             }
             ++refused;
+            if (bytes4(why) == IDepository.NotEnoughGas.selector) ++named;
             yes(why.length == 0 || bytes4(why) == IDepository.NotEnoughGas.selector, "by name or out of gas");
         }
         yes(false, "never finalized");
@@ -303,6 +306,37 @@ contract ClausesTest is Base {
         d = answered(d, 2, body, fill);
         dep.finalizeDispute(left, right, d, body, "", fill);
         eq(reserves(left, 0), 950, "expired");
+    }
+
+    /// How many payments fit a clause's gas, with 32 tokens in the body: what nodes sign must stay below.
+    function test_paymentsPerClause() public {
+        yes(paymentsFit(70), "70 fit");
+        yes(!paymentsFit(80), "80 do not");
+    }
+
+    function paymentsFit(uint256 n) private returns (bool) {
+        Codec.Off[] memory list = new Codec.Off[](32);
+        for (uint32 t; t < 32; ++t) list[t] = Codec.Off(t, t == 0 ? int128(-50) : int128(0));
+        Codec.Payment[] memory p = new Codec.Payment[](n);
+        bytes32[] memory s = new bytes32[](n);
+        for (uint256 i; i < n; ++i) {
+            s[i] = keccak256(abi.encode(n, i));
+            p[i] = Codec.Payment(false, 1, 0, 1, type(uint40).max, sha256(abi.encode(s[i])));
+        }
+        provider.reveal(1, s);
+        Codec.Clause[] memory clauses = new Codec.Clause[](1);
+        clauses[0] = clause(address(provider), Codec.payments(p), uint128(n), 0);
+        bytes memory body = Codec.body(list, clauses);
+        fund(leftAddr, 0, 100);
+        uint256 before = reserves(left, 0);
+        (, int128 o) = bucket(0);
+        IDepository.Dispute memory d = start(true, 2, body, "");
+        vm.prank(rightAddr);
+        dep.finalizeDispute(left, right, d, body, "", "");
+        uint256 share = reserves(left, 0) - before;
+        uint256 unpaid = uint256(int256(o) - 50);
+        yes(share == unpaid || share == unpaid + n, "all or nothing");
+        return share != unpaid;
     }
 
     /// A channel at every limit finalizes within 12,000,000 gas: 32 tokens with collateral, payouts into empty reserves,

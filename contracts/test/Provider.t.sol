@@ -264,6 +264,19 @@ contract ProviderTest is Base {
         expectBad(abi.encodeWithSelector(IProviderErrors.InstrumentChanged.selector, 256), abi.encodePacked(id));
     }
 
+    /// Of the 255 bits of s, those above half the order are refused, whatever they recover to.
+    function test_signatures_highS(bytes32 digest) public view {
+        uint256 half = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+        (, bytes32 r,) = vm.sign(leftKey, digest);
+        for (uint256 i; i < 2; ++i) {
+            address signer = ecrecover(digest, 27, r, bytes32(half + i));
+            bool valid = entities.isValidSignature(
+                entity(signer), digest, abi.encodePacked(r, half + i), IEntityProvider.Permission.States
+            );
+            yes(signer != address(0) && valid == (i == 0), "low s only");
+        }
+    }
+
     function test_entityProvider() public {
         bytes32 digest = keccak256("d");
         address wallet = vm.deployCode("TestWallet.sol:TestWallet", abi.encode(address(this)));
