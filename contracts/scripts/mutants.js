@@ -69,7 +69,7 @@ const mutants = [
   [D + "Clauses.sol", "if (pendingUntil > cap) pendingUntil = cap;", "", "test_pendingIsCapped", 0],
   [D + "Clauses.sol", "if (block.timestamp <= pendingUntil)", "if (block.timestamp < pendingUntil)", "test_pendingPaymentDefersEvenTheNonStarter", 1],
   // Instruments.
-  [P + "Payments.sol", "if gt(time, expiry) { continue }", "", "test_rule9_lateRevealDoesNotPay", 1],
+  [P + "Payments.sol", "if lt(sub(time, 1), expiry) {", "if time {", "test_rule9_lateRevealDoesNotPay", 1],
   [P + "Payments.sol", "if (known[hash] == 0) known", "known", "test_rule15_reRevealChangesNothing", 1],
   [P + "Payments.sol", "if and(flags, 1) {", "if iszero(and(flags, 1)) {", "test_payment_revealedInTime", 0],
   [P + "Swaps.sol", "= offer.makerIsLeft\n", "= !offer.makerIsLeft\n", "test_rule19_onlyTheTakerFills", 1],

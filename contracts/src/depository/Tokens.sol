@@ -41,7 +41,7 @@ abstract contract Tokens is Reserves {
         emit TokenRegistered(index, kind, token, id);
     }
 
-    /// ERC-165, bounded.
+    /// ERC-165, bounded. Who starves it of gas has none left for what a registration writes.
     function _supports(address token, bytes4 id) private view returns (bool yes) {
         bytes memory data = abi.encodeCall(IToken.supportsInterface, (id));
         assembly ("memory-safe") {

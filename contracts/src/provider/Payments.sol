@@ -7,6 +7,7 @@ import {ISubcontractProvider} from "../interfaces/ISubcontractProvider.sol";
 abstract contract Payments is ISubcontractProvider {
     error UnknownKind();
     error MalformedBatch();
+    error NotEnoughGas();
 
     /// `u8 flags || u8 tokenIndex || u128 amount || u40 expiry || 32-byte hash`
     uint256 internal constant PAYMENT_ENTRY = 55;
@@ -27,7 +28,14 @@ abstract contract Payments is ISubcontractProvider {
                     hash := keccak256(0, 0x20)
                 }
             } else {
-                hash = sha256(abi.encodePacked(secret));
+                bool ok;
+                assembly ("memory-safe") {
+                    mstore(0, secret)
+                    ok := staticcall(gas(), 2, 0, 0x20, 0, 0x20)
+                    hash := mload(0)
+                }
+                // Starved of gas it would leave the secret itself as the hash.
+                if (!ok) revert NotEnoughGas();
             }
             if (known[hash] == 0) known[hash] = block.timestamp;
         }
@@ -59,8 +67,8 @@ abstract contract Payments is ISubcontractProvider {
                 mstore(0x20, add(_keccaks.slot, shr(1, flags)))
                 let time := sload(keccak256(0, 0x40))
                 let expiry := and(shr(72, word), 0xffffffffff)
-                if time {
-                    if gt(time, expiry) { continue }
+                // Revealed, and at `<= expiry`: no reveal is time 0, which wraps.
+                if lt(sub(time, 1), expiry) {
                     let p := add(values, shl(5, byte(1, word)))
                     let amount := and(shr(112, word), 0xffffffffffffffffffffffffffffffff)
                     // A payment of left lowers delta.
@@ -69,8 +77,7 @@ abstract contract Payments is ISubcontractProvider {
                     continue
                 }
                 // Unrevealed: wait while it may still be.
-                if or(gt(timestamp(), expiry), lt(expiry, pendingUntil)) { continue }
-                pendingUntil := expiry
+                if iszero(or(time, or(gt(timestamp(), expiry), lt(expiry, pendingUntil)))) { pendingUntil := expiry }
             }
         }
         if (malformed) revert MalformedBatch();
