@@ -5,12 +5,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use xln_core::chain::{ChainAction, ChainChange, ChainFact};
+use xln_core::block::{Block, BlockError, apply_block};
+use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact};
 use xln_core::channel::{AcceptedDepository, ChannelConfig, CommandError, CommandId, Event};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Context, Effect, EffectId, Input, InputOutcome, Log, Machine, Record};
-use xln_core::transition::Transition;
+use xln_core::commitment::Commitment;
+use xln_core::state::ChannelState;
+use xln_core::transition::{Applier, Transition, TransitionError};
 use xln_core::types::*;
+use xln_core::wire::{Message, Part, Reject, RejectReason};
 
 pub const KEY: SubchannelKey = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
 pub const KEY2: SubchannelKey = SubchannelKey { chain: ChainId(2), depository: Address([0xd1; 20]) };
@@ -279,4 +283,173 @@ pub fn secret(i: u8) -> Secret {
 pub fn lock(amount: u128, i: u8, expiry: UnixSeconds) -> Transition {
     let kind = HashKind::Keccak256;
     Transition::AddPayment { key: KEY, token: USD, amount, kind, hash: secret(i).hash(kind), expiry, onion: vec![] }
+}
+
+// A peer that keeps to nothing: blocks made by hand and signed with a real key.
+
+/// A block on `state` that says what the caller wants it to say.
+pub fn block_on(state: &ChannelState, proposer: Side, timestamp: UnixSeconds, transitions: Vec<Transition>) -> Block {
+    Block {
+        height: state.height + 1,
+        prev_block_hash: state.block_hash,
+        prev_state_hash: state.hash().unwrap(),
+        proposer,
+        timestamp,
+        transitions,
+    }
+}
+
+/// The state after one block, as anybody computes it.
+pub fn step(state: &ChannelState, proposer: Side, timestamp: UnixSeconds, transitions: Vec<Transition>) -> Result<ChannelState, BlockError> {
+    apply_block(state, &state.hash().unwrap(), &block_on(state, proposer, timestamp, transitions))
+}
+
+/// One transition, alone in its block. A refusal must leave the state as it was.
+pub fn one(state: &ChannelState, author: Side, timestamp: UnixSeconds, transition: &Transition) -> Result<ChannelState, TransitionError> {
+    let mut after = state.clone();
+    let verdict = Applier::new(&mut after, author, timestamp).apply(transition);
+    let block = step(state, author, timestamp, vec![transition.clone()]);
+    match verdict {
+        Ok(()) => {
+            assert!(block.is_ok(), "{transition:?}: {block:?}");
+            if let Err(error) = after.check() {
+                // What was impossible before stays so; what was possible stays possible.
+                assert!(state.check().is_err(), "{transition:?} makes an impossible state: {error}");
+            }
+            Ok(after)
+        }
+        Err(error) => {
+            assert_eq!(after, *state, "{transition:?} is refused and changes something");
+            assert_eq!(block, Err(BlockError::Transition { index: 0, error }));
+            Err(error)
+        }
+    }
+}
+
+/// Two keys, the smaller entity first.
+pub fn keys() -> Vec<LocalSigner> {
+    let mut keys: Vec<LocalSigner> = (1..=2u8).map(|i| LocalSigner::new(&[i; 32]).unwrap()).collect();
+    keys.sort_by_key(Signer::entity);
+    keys
+}
+
+/// A channel with one subchannel, two tokens, and this much credit each way, at time `T0`.
+pub const T0: UnixSeconds = UnixSeconds(1_000_000);
+
+pub fn base(limit: u128) -> ChannelState {
+    let keys = keys();
+    let mut state = ChannelState::genesis(Pair::new(keys[0].entity(), keys[1].entity()).unwrap());
+    state = step(&state, Side::Left, T0, vec![open(KEY)]).unwrap();
+    for token in [USD, EUR] {
+        state = step(&state, Side::Left, T0, vec![Transition::AddToken { key: KEY, token }]).unwrap();
+        for side in [Side::Left, Side::Right] {
+            state = step(&state, side, T0, vec![Transition::SetCreditLimit { key: KEY, token, limit }]).unwrap();
+        }
+    }
+    state
+}
+
+/// What the chain says of `KEY`: collateral and ondelta of both tokens, the rest as given.
+pub fn facts(epoch: u32, settlement_nonce: u32, usd: (u128, i128)) -> SubchannelFacts {
+    let token = |token, (collateral, ondelta)| TokenFact { token, collateral, ondelta };
+    SubchannelFacts { epoch, settlement_nonce, dispute: None, tokens: vec![token(USD, usd), token(EUR, (0, 0))] }
+}
+
+pub fn point(number: u64, timestamp: UnixSeconds) -> ChainPoint {
+    ChainPoint { chain: KEY.chain, number, hash: Hash([number as u8; 32]), timestamp }
+}
+
+pub fn sync(number: u64, timestamp: UnixSeconds, facts: SubchannelFacts, reveals: Vec<Reveal>) -> Transition {
+    Transition::SyncChain { key: KEY, point: point(number, timestamp), facts, reveals }
+}
+
+pub fn dispute(starter: Side, nonce: u64, at: UnixSeconds) -> DisputeFact {
+    DisputeFact {
+        nonce,
+        started_at: at,
+        starter,
+        answered: false,
+        answered_at: UnixSeconds(0),
+        body_hash: Hash([9; 32]),
+        starter_fills_hash: Hash::ZERO,
+        answerer_fills_hash: Hash::ZERO,
+    }
+}
+
+pub const fn side(i: usize) -> Side {
+    if i == 0 { Side::Left } else { Side::Right }
+}
+
+impl Net {
+    /// A block of party `i` on the state that the other one holds.
+    pub fn forge(&self, i: usize, transitions: Vec<Transition>) -> Block {
+        block_on(self.state(1 - i), side(i), self.now, transitions)
+    }
+
+    /// The digest of the state that a block gives on the state that the other one holds.
+    pub fn digest(&self, i: usize, block: &Block) -> Hash {
+        let parent = self.state(1 - i);
+        let after = apply_block(parent, &parent.hash().unwrap(), block);
+        // What the rules refuse has no state; sign something of this channel then.
+        after.map_or_else(|_| Commitment::of(parent).unwrap().digest, |s| Commitment::of(&s).unwrap().digest)
+    }
+
+    /// A hand-made part from party `i`, delivered at once; what the other one answers.
+    pub fn inject(&mut self, i: usize, part: Part) -> Vec<Part> {
+        self.wire.clear();
+        let message = Message { channel: self.pair().channel_key(), parts: vec![part] };
+        let from = self.id(i);
+        self.stage(1 - i, vec![Input::Message { from, bytes: message.encode().unwrap() }]);
+        self.taken()
+    }
+
+    /// All parts on the wire, taken off it.
+    pub fn taken(&mut self) -> Vec<Part> {
+        let messages: Vec<_> = self.wire.drain(..).collect();
+        messages.into_iter().flat_map(|(_, _, bytes)| Message::decode(&bytes).unwrap().parts).collect()
+    }
+
+    /// A hand-made block from party `i` with a true signature, delivered at once.
+    pub fn inject_block(&mut self, i: usize, block: Block) -> Vec<Part> {
+        let signature = self.parties[i].signer.sign_digest(&self.digest(i, &block)).unwrap();
+        self.inject(i, Part::Proposal { block: block.into(), signature })
+    }
+
+    /// The refusal of party `i` for a block, truly signed.
+    pub fn reject_of(&self, i: usize, block: &Block, reason: RejectReason, min_height: u64) -> Part {
+        let (height, block_hash) = (block.height, block.hash().unwrap());
+        let digest = Reject::digest(&self.pair().channel_key(), height, &block_hash, &reason, min_height).unwrap();
+        let signature = self.parties[i].signer.sign_digest(&digest).unwrap();
+        Part::Reject(Reject { height, block_hash, reason, min_height, signature })
+    }
+
+    /// Changes what party `i` promises.
+    pub fn configure(&mut self, i: usize, change: impl FnOnce(&mut ChannelConfig)) {
+        let mut config = self.parties[i].machine.config().clone();
+        change(&mut config);
+        self.stage(i, vec![Input::Configure(config)]);
+    }
+
+    /// What party `i` asked the chain to do since the last call.
+    pub fn calls(&mut self, i: usize) -> Vec<ChainCall> {
+        core::mem::take(&mut self.parties[i].actions).into_iter().map(|(_, action)| action.call).collect()
+    }
+
+    pub fn command(&mut self, i: usize, action: Action) -> InputOutcome {
+        let peer = self.id(1 - i);
+        self.stage(i, vec![Input::Command(Command { peer, action })]).remove(0)
+    }
+}
+
+/// The blocks among parts.
+pub fn proposals(parts: &[Part]) -> Vec<Block> {
+    parts.iter().filter_map(|p| if let Part::Proposal { block, .. } = p { Some((**block).clone()) } else { None }).collect()
+}
+
+pub fn rejects(parts: &[Part]) -> Vec<RejectReason> {
+    parts.iter().filter_map(|p| if let Part::Reject(r) = p { Some(r.reason) } else { None }).collect()
+}
+
+pub fn acks(parts: &[Part]) -> usize {
+    parts.iter().filter(|p| matches!(p, Part::Ack { .. })).count()
 }
