@@ -23,6 +23,12 @@ pub enum StateError {
     /// Something pending names a token that is not there, or an id that was not given.
     #[error("something pending has no token or no id")]
     Dangling,
+    /// A channel is kept under another peer's name, or run from the wrong side.
+    #[error("a channel is under the wrong name or side")]
+    WrongSide,
+    /// A state has lost a signature, or its nonce passes the greatest that was signed.
+    #[error("a signature or nonce is missing")]
+    Unsigned,
     /// Holds are not the sum of what is pending.
     #[error("holds are not the sum of what is pending")]
     HoldMismatch,

@@ -11,25 +11,35 @@ use wincode::{SchemaRead, SchemaWrite};
 /// The longest message, block or state that is ever decoded from a peer, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Largest allocation made on the word of a length prefix alone.
+/// Largest allocation made on the word of a length prefix of a peer, in bytes of memory.
 const PREALLOCATION: usize = 1 << 20;
+/// The same for a node's own store, whose records and snapshots grow with the node.
+const STORE_PREALLOCATION: usize = 1 << 30;
 
-type Varint = Configuration<true, PREALLOCATION, wincode::len::BincodeLen, wincode::int_encoding::LittleEndian, wincode::int_encoding::VarInt>;
+type Varint<const LIMIT: usize> = Configuration<true, LIMIT, wincode::len::BincodeLen, wincode::int_encoding::LittleEndian, wincode::int_encoding::VarInt>;
 
-/// The configuration that all of this crate's types are encoded with.
-pub type Config = Varint;
+/// How bytes of a peer are read.
+pub type PeerConfig = Varint<PREALLOCATION>;
+/// How everything is written, and a node's own store is read: the same bytes, another bound.
+pub type StoreConfig = Varint<STORE_PREALLOCATION>;
 
-const fn config() -> Config {
-    DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<PREALLOCATION>()
+const fn config<const LIMIT: usize>() -> Varint<LIMIT> {
+    DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<LIMIT>()
 }
 
 /// What can be encoded.
-pub trait Encode: SchemaWrite<Config, Src = Self> {}
-impl<T: SchemaWrite<Config, Src = T>> Encode for T {}
+pub trait Encode: SchemaWrite<StoreConfig, Src = Self> {}
+impl<T: SchemaWrite<StoreConfig, Src = T>> Encode for T {}
 
 /// What can be decoded.
-pub trait Decode: for<'a> SchemaRead<'a, Config, Dst = Self> + Sized {}
-impl<T: for<'a> SchemaRead<'a, Config, Dst = T>> Decode for T {}
+pub trait Decode:
+    for<'a> SchemaRead<'a, PeerConfig, Dst = Self> + for<'a> SchemaRead<'a, StoreConfig, Dst = Self> + Sized
+{
+}
+impl<T> Decode for T where
+    T: for<'a> SchemaRead<'a, PeerConfig, Dst = T> + for<'a> SchemaRead<'a, StoreConfig, Dst = T>
+{
+}
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -61,7 +71,7 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::Unencodable`] for a length beyond the format, which no value within the protocol's limits has.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    wincode::config::serialize(value, config()).map_err(|_| CodecError::Unencodable)
+    wincode::config::serialize(value, config::<STORE_PREALLOCATION>()).map_err(|_| CodecError::Unencodable)
 }
 
 /// Decodes exactly one value from at most [`MAX_MESSAGE_BYTES`].
@@ -72,7 +82,8 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(CodecError::TooLong { length: bytes.len(), max: MAX_MESSAGE_BYTES });
     }
-    decode_trusted_length(bytes)
+    let value: T = wincode::config::deserialize_exact(bytes, config::<PREALLOCATION>()).map_err(|_| CodecError::Malformed)?;
+    check_canonical(value, bytes)
 }
 
 /// Decodes exactly one value of any length: for a node's own store.
@@ -80,7 +91,12 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
 /// # Errors
 /// As [`decode`], without the bound on length.
 pub fn decode_trusted_length<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
-    let value: T = wincode::config::deserialize_exact(bytes, config()).map_err(|_| CodecError::Malformed)?;
+    let config = config::<STORE_PREALLOCATION>();
+    let value: T = wincode::config::deserialize_exact(bytes, config).map_err(|_| CodecError::Malformed)?;
+    check_canonical(value, bytes)
+}
+
+fn check_canonical<T: Encode>(value: T, bytes: &[u8]) -> Result<T, CodecError> {
     if encode(&value)? != bytes {
         return Err(CodecError::NotCanonical);
     }

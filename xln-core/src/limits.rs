@@ -17,10 +17,12 @@ pub const MAX_FILLS: usize = 32;
 pub const MAX_FORGIVEN: usize = 8;
 /// Transitions of a block.
 pub const MAX_BLOCK_TRANSITIONS: usize = 1024;
+/// Encoded bytes of a block's transitions at most, so that a message always has room for the block and what goes with it.
+pub const MAX_BLOCK_BYTES: usize = 768 << 10;
 /// Bytes of a memo.
 pub const MAX_MEMO_BYTES: usize = 4096;
-/// Bytes of the onion that a payment carries.
-pub const MAX_ONION_BYTES: usize = 2048;
+/// Bytes of the onion that a payment carries: at every limit a whole state still fits into one message.
+pub const MAX_ONION_BYTES: usize = 1400;
 /// Gas that one clause may use on chain; `CLAUSE_GAS` of the Depository.
 pub const CLAUSE_GAS: u64 = 200_000;
 /// The furthest ahead that a lock, settlement or close may expire, in seconds; `MAX_LOCK_S` of the Depository.

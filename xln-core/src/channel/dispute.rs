@@ -151,6 +151,10 @@ impl Channel {
     pub(crate) fn action_failed(&mut self, action: &ChainAction) {
         match &action.call {
             ChainCall::StartDispute { .. } | ChainCall::StartEmptyDispute { .. } => self.set_own_start(&action.key, None),
+            ChainCall::Reveal { secret, .. } => {
+                let secrets = &self.secrets;
+                self.revealing.retain(|payment| secrets.get(payment) != Some(secret));
+            }
             ChainCall::CounterDispute { .. } | ChainCall::FinalizeDispute { .. } => {
                 if let Some(watch) = self.watches.get_mut(&action.key) {
                     watch.reacted = None;

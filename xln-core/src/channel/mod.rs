@@ -29,7 +29,8 @@ use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
 use crate::state::ChannelState;
 use crate::transition::Transition;
-use crate::types::{Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
+use crate::check::StateError;
+use crate::types::{EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, Reject};
 
 /// Hashes of committed blocks that are remembered, to tell a late duplicate from nonsense.
@@ -160,6 +161,8 @@ pub struct Channel {
     max_height: u64,
     /// The greatest nonce that I signed.
     max_signed: Nonce,
+    /// Refusals given on this parent to blocks that break a rule: a signature each, so not without end.
+    unfit: u32,
     /// A refused block must be outranked even when no command is left.
     must_replace: bool,
     /// The block that the last Ack answered, and the Ack.
@@ -172,6 +175,8 @@ pub struct Channel {
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
+    /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
+    secrets: BTreeMap<(SubchannelKey, u64), Secret>,
     /// Payments whose secret this node has put on chain by itself.
     revealing: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
@@ -196,6 +201,7 @@ impl Channel {
             refused: Vec::new(),
             max_height: 0,
             max_signed: Nonce(0),
+            unfit: 0,
             must_replace: false,
             last_ack: None,
             recent: VecDeque::new(),
@@ -204,6 +210,7 @@ impl Channel {
             watches: BTreeMap::new(),
             recovering: false,
             connected: false,
+            secrets: BTreeMap::new(),
             revealing: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
         })
@@ -290,6 +297,27 @@ impl Channel {
     /// Whether a peer's block or a SyncChain of mine waits for a later block of a chain.
     pub(crate) fn waits(&self) -> bool {
         self.waiting.is_some() || !self.sync_refused.is_empty()
+    }
+
+    /// What a restored channel must satisfy beyond its tip's own rules.
+    pub(crate) fn check_loaded(&self, entity: &EntityId, peer: &EntityId) -> Result<(), StateError> {
+        let pair = self.pair();
+        if pair.entity(self.me) != *entity || pair.entity(self.peer()) != *peer {
+            return Err(StateError::WrongSide);
+        }
+        let (tip, genesis) = (&self.tip, self.tip.state.nonce == Nonce(0));
+        if !genesis && (tip.left.is_none() || tip.right.is_none()) || self.max_signed < tip.state.nonce {
+            return Err(StateError::Unsigned);
+        }
+        let own = self.own.iter().map(|own| &own.signed);
+        let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
+        for signed in own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)) {
+            signed.state.check()?;
+            if signed.state.pair != pair || signed.state.nonce > self.max_signed {
+                return Err(StateError::Unsigned);
+            }
+        }
+        Ok(())
     }
 
     fn peer(&self) -> Side {

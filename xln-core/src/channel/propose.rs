@@ -9,7 +9,7 @@ use super::env::{Freeze, Purpose};
 use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState, StageError};
 use crate::block::{Block, BlockError, next_base};
 use crate::commitment::Commitment;
-use crate::limits::MAX_BLOCK_TRANSITIONS;
+use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSITIONS, MAX_HEIGHT_GAP};
 use crate::state::ChannelState;
 use crate::transition::{Applier, Transition, TransitionError};
 use crate::types::{Hash, Nonce, Side, SubchannelKey, UnixSeconds};
@@ -87,6 +87,9 @@ impl Channel {
         let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
         *speculative = Some(state);
         verdict?;
+        if let Transition::SettlePayment { key, id, secret } = &transition {
+            self.secrets.insert((*key, *id), *secret);
+        }
         self.mempool.push_back(Queued { id, transition, submit });
         Ok(())
     }
@@ -131,13 +134,21 @@ impl Channel {
         if self.mempool.is_empty() && !due && !self.must_replace {
             return Ok(());
         }
-        let Some(height) = self.max_height.checked_add(1) else { return Err(StageError::Exhausted) };
-        let Some(nonce) = Nonce::of(height, self.me) else { return Err(StageError::Exhausted) };
+        // None is left on this parent only after more refusals than an honest peer gives: then a dispute is the way on.
+        let Some((height, nonce)) = self.next_height() else { return Ok(()) };
         let draft = self.draft(env, syncs.into_iter().map(|(t, _)| t));
         if draft.transitions.is_empty() && !self.must_replace {
             return Ok(());
         }
         self.sign_draft(env, draft, height, nonce)
+    }
+
+    /// The smallest height that outranks all that was seen and all that I signed.
+    fn next_height(&self) -> Option<(u64, Nonce)> {
+        let first = self.max_height.checked_add(1)?;
+        let last = self.max_height.checked_add(MAX_HEIGHT_GAP)?;
+        let mut heights = (first..=last).filter_map(|h| Some((h, Nonce::of(h, self.me)?)));
+        heights.find(|(_, nonce)| *nonce > self.max_signed)
     }
 
     fn sign_draft(&mut self, env: &mut Env<'_>, draft: Draft, height: u64, nonce: Nonce) -> Result<(), StageError> {
@@ -179,8 +190,10 @@ impl Channel {
             }
         }
         let mut left_over = Vec::new();
+        let mut bytes: usize = draft.transitions.iter().map(Transition::size_bound).sum();
         while let Some(queued) = self.mempool.pop_front() {
-            if draft.transitions.len() >= MAX_BLOCK_TRANSITIONS {
+            bytes = bytes.saturating_add(queued.transition.size_bound());
+            if draft.transitions.len() >= MAX_BLOCK_TRANSITIONS || bytes > MAX_BLOCK_BYTES {
                 self.mempool.push_front(queued);
                 break;
             }

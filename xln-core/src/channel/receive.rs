@@ -13,6 +13,9 @@ use crate::limits::MAX_HEIGHT_GAP;
 use crate::types::{Hash, Side};
 use crate::wire::{Part, Reject, RejectReason};
 
+/// Refusals that a peer gets on one parent for blocks that break a rule.
+const MAX_UNFIT: u32 = 16;
+
 impl Channel {
     /// Handles one part of a peer's message.
     pub(crate) fn receive(&mut self, env: &mut Env<'_>, part: Part) -> Result<(), StageError> {
@@ -73,7 +76,10 @@ impl Channel {
             env.reject(from, Rejection::Busy);
             return Ok(());
         }
-        self.judge_proposal(env, Waiting { block, signature, since: env.now, signing: None }, &hash)
+        // Another copy of a deferred block does not make its patience start anew.
+        let waits = self.waiting.as_ref().filter(|w| w.block == block);
+        let since = waits.map_or(env.now, |w| w.since);
+        self.judge_proposal(env, Waiting { block, signature, since, signing: None }, &hash)
     }
 
     /// Whether a block was answered before; the answer goes out again, byte for byte.
@@ -150,6 +156,10 @@ impl Channel {
         match error {
             // Without a state nothing is authenticated: such a block can never fit, so it is refused and not remembered.
             BlockError::Transition { .. } | BlockError::TooManyTransitions | BlockError::TimeWentBack => {
+                self.unfit = self.unfit.saturating_add(1);
+                if self.unfit > MAX_UNFIT {
+                    return Ok(());
+                }
                 let reject = self.sign_reject(env, block.height, hash, reject_reason(error))?;
                 self.send_reject(env, reject);
                 Ok(())
@@ -255,7 +265,7 @@ impl Channel {
         self.max_height = signed.state.height;
         self.tip = Arc::new(signed);
         self.refused.clear();
-        self.waiting = None;
+        (self.waiting, self.unfit) = (None, 0);
         self.must_replace = false;
         self.drop_outranked(env);
         self.after_sync();
@@ -263,7 +273,7 @@ impl Channel {
     }
 
     /// Keeps the last proof of every subchannel whose leaf the new state no longer has, until its epoch has risen.
-    fn retain_dropped(&mut self, next: &SignedState) {
+    pub(super) fn retain_dropped(&mut self, next: &SignedState) {
         for (key, subchannel) in &self.tip.state.subchannels {
             if !next.state.subchannels.contains_key(key) {
                 if let Some(evidence) = self.tip.evidence(key) {
@@ -318,6 +328,6 @@ impl Channel {
         let next = self.tip.state.height.saturating_add(1);
         (next..=next.saturating_add(MAX_HEIGHT_GAP.saturating_mul(2)))
             .find(|h| ack_nonce(*h, self.peer()).is_some_and(|n| n > self.max_signed))
-            .unwrap_or(next)
+            .unwrap_or_else(|| next.saturating_add(MAX_HEIGHT_GAP))
     }
 }

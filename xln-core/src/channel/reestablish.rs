@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::env::{Purpose, Rejection};
-use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError};
+use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError, Waiting};
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
 use crate::limits::{MAX_CLOCK_DRIFT_S, MAX_HEIGHT_GAP};
@@ -122,10 +122,12 @@ impl Channel {
         });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.max_height = signed.state.height;
+        self.retain_dropped(&signed);
         self.tip = Arc::new(signed);
-        (self.waiting, self.last_ack) = (None, None);
+        (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
         self.refused.clear();
         self.drop_outranked(env);
+        self.after_sync();
         if self.recovering {
             self.recover();
         }
@@ -172,19 +174,26 @@ impl Channel {
     }
 
     /// A remote signer's answer.
-    pub(crate) fn signed(&mut self, env: &mut Env<'_>, purpose: Purpose, signature: Signature) -> Result<(), StageError> {
+    pub(crate) fn signed(
+        &mut self,
+        env: &mut Env<'_>,
+        purpose: Purpose,
+        digest: &Hash,
+        signature: Signature,
+    ) -> Result<(), StageError> {
         match purpose {
             Purpose::Proposal => {
                 let me = self.me;
-                if let Some(own) = self.own.as_mut() {
+                // A late answer must not land on another state.
+                if let Some(own) = self.own.as_mut().filter(|own| own.signed.commitment.digest == *digest) {
                     Arc::make_mut(own).signed.set_signature(me, signature);
                 }
                 self.send_own(env);
                 Ok(())
             }
-            Purpose::Ack => match self.waiting.take().and_then(|w| w.signing) {
-                Some(state) => self.commit_peers(env, state, signature),
-                None => Ok(()),
+            Purpose::Ack => match self.waiting.take_if(|w| w.signing.as_ref().is_some_and(|s| s.commitment.digest == *digest)) {
+                Some(Waiting { signing: Some(state), .. }) => self.commit_peers(env, state, signature),
+                _ => Ok(()),
             },
             Purpose::Reject { height, block_hash, reason, min_height } => {
                 let reject = crate::wire::Reject { height, block_hash, reason, min_height, signature };

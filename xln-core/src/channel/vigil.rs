@@ -7,7 +7,7 @@ use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{Secret, SubchannelKey, UnixSeconds};
+use crate::types::{SubchannelKey, UnixSeconds};
 
 impl Channel {
     /// Reacts to what time and chain have brought.
@@ -60,37 +60,40 @@ impl Channel {
             .filter_map(|(id, p)| if let Pending::Payment(p) = p { Some((*id, p.clone())) } else { None })
             .collect();
         for (id, payment) in payments {
-            let queued = self.queued_for(key, id);
+            let queued = self.is_queued(key, id);
             if payment.payer == self.me {
                 let over = point.is_some_and(|p| p.timestamp > payment.expiry) && payment.revealed_at.is_none();
-                if over && queued.is_none() {
+                if over && !queued {
                     self.enqueue_own(env, Transition::CancelPayment { key: *key, id })?;
                 }
                 continue;
             }
             let view = env.chains.get(&key.chain);
             let public = provider.and_then(|p| view?.secret(&p, payment.kind, &payment.hash)).map(|r| r.secret);
-            match (queued.flatten(), public) {
+            let known = self.secrets.get(&(*key, id)).copied();
+            match (known, public) {
                 // Not acknowledged and the margin has begun: the registry keeps what is mine for the price of one entry.
                 (Some(secret), None) if env.now.plus(env.config.reveal_margin_s) >= payment.expiry => {
                     if let Some(provider) = provider.filter(|_| self.revealing.insert((*key, id))) {
                         self.act(env, key, ChainCall::Reveal { provider, kind: payment.kind, secret });
                     }
                 }
-                (None, Some(secret)) => self.enqueue_own(env, Transition::SettlePayment { key: *key, id, secret })?,
+                (_, Some(secret)) if !queued => self.enqueue_own(env, Transition::SettlePayment { key: *key, id, secret })?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Whether a command for this payment waits or is in flight, and its secret if it settles.
-    fn queued_for(&self, key: &SubchannelKey, id: u64) -> Option<Option<Secret>> {
-        let flying = self.own.iter().filter_map(|o| o.signed.block.as_ref()).flat_map(|b| &b.transitions);
-        self.mempool.iter().map(|q| &q.transition).chain(flying).find_map(|transition| match transition {
-            Transition::SettlePayment { key: k, id: i, secret } if k == key && *i == id => Some(Some(*secret)),
-            Transition::CancelPayment { key: k, id: i } if k == key && *i == id => Some(None),
-            _ => None,
+    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
+    fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+        let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
+        let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
+        self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
+            Transition::SettlePayment { key: k, id: i, .. } | Transition::CancelPayment { key: k, id: i } => {
+                k == key && *i == id
+            }
+            _ => false,
         })
     }
 
@@ -102,7 +105,7 @@ impl Channel {
         let pending = self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, id, p)));
         let expiries = pending.filter_map(|(key, id, pending)| match pending {
             Pending::Payment(_) if self.revealing.contains(&(*key, *id)) => None,
-            Pending::Payment(p) if p.payer != self.me && self.queued_for(key, *id).flatten().is_some() => Some(p.expiry),
+            Pending::Payment(p) if p.payer != self.me && self.secrets.contains_key(&(*key, *id)) => Some(p.expiry),
             _ => None,
         });
         expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).min()

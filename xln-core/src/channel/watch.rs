@@ -197,7 +197,9 @@ impl Channel {
             self.sync_refused.remove(key);
         }
         let subchannels = &self.tip.state.subchannels;
-        self.revealing.retain(|(key, id)| subchannels.get(key).is_some_and(|s| s.pending.contains_key(id)));
+        let pending = |key: &SubchannelKey, id: &u64| subchannels.get(key).is_some_and(|s| s.pending.contains_key(id));
+        self.revealing.retain(|(key, id)| pending(key, id));
+        self.secrets.retain(|(key, id), _| pending(key, id));
     }
 
     /// The SyncChain transitions that a block of mine should carry, and whether each is reason enough for a block. The

@@ -225,7 +225,7 @@ impl Frame {
         let entity = work.machine.entity;
         work.keys.verify(&entity, &digest, signature).map_err(StageError::BadOwnSignature)?;
         self.done.push(request);
-        self.quietly(work, peer, |c, env| c.signed(env, purpose, signature.clone()))
+        self.quietly(work, peer, |c, env| c.signed(env, purpose, &digest, signature.clone()))
     }
 
     fn completed(&mut self, work: &mut Work<'_>, effect: EffectId, success: bool) -> Result<(), StageError> {

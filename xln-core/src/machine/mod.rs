@@ -162,8 +162,9 @@ impl Machine {
         if self.state.entity != entity {
             return Err(RestoreError::WrongEntity { expected: entity, found: self.state.entity });
         }
-        for channel in self.state.channels.values() {
+        for (peer, channel) in &self.state.channels {
             let tip = channel.tip();
+            channel.check_loaded(&entity, peer)?;
             tip.state.check()?;
             if Commitment::of(&tip.state)? != tip.commitment {
                 return Err(RestoreError::WrongCommitment);

@@ -72,6 +72,7 @@ impl Machine {
         if self.in_doubt {
             return Err(StageError::InDoubt);
         }
+        let inputs = inputs.into_iter().map(bounded).collect::<Vec<_>>();
         let mut signing = Signing::new(cx.signer);
         let frame = self.run(cx.now, &inputs, &mut signing)?;
         let record = Record {
@@ -106,6 +107,17 @@ impl Machine {
             return Err(RestoreError::Diverged { seq });
         }
         Ok(frame.merge(&mut self.state))
+    }
+}
+
+/// Of a message that is too long, only so much enters the record as shows that it is.
+fn bounded(input: Input) -> Input {
+    match input {
+        Input::Message { from, mut bytes } => {
+            bytes.truncate(crate::codec::MAX_MESSAGE_BYTES.saturating_add(1));
+            Input::Message { from, bytes }
+        }
+        other => other,
     }
 }
 

@@ -38,6 +38,9 @@ pub enum TransitionError {
     /// Zero, which nothing pays.
     #[error("amount is zero")]
     ZeroAmount,
+    /// Every channel-local id was given.
+    #[error("channel-local ids are used up")]
+    IdsExhausted,
     /// At or beyond `2^127`.
     #[error("amount or delta is out of range")]
     AmountOutOfRange,

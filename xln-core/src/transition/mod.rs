@@ -196,6 +196,28 @@ impl Transition {
     }
 }
 
+impl Transition {
+    /// No less than its encoded length, in bytes: cheap, for filling a block.
+    #[must_use]
+    pub fn size_bound(&self) -> usize {
+        const FIXED: usize = 160;
+        let variable = match self {
+            Self::OpenSubchannel { providers, .. } => providers.len().saturating_mul(20),
+            Self::AddPayment { onion, .. } => onion.len(),
+            Self::Memo { data } => data.len(),
+            Self::SyncChain { facts, reveals, .. } => {
+                facts.tokens.len().saturating_mul(48).saturating_add(reveals.len().saturating_mul(80)).saturating_add(256)
+            }
+            Self::ProposeSettlement { update, .. } => {
+                let (diffs, forgiven) = (update.diffs.len(), update.forgiven.len());
+                diffs.saturating_mul(64).saturating_add(forgiven.saturating_mul(24))
+            }
+            _ => 0,
+        };
+        variable.saturating_add(FIXED)
+    }
+}
+
 /// Applies the transitions of one block in order, each against the state that those before it left.
 pub struct Applier<'a> {
     state: &'a mut ChannelState,
@@ -314,13 +336,19 @@ impl<'a> Applier<'a> {
 
     fn take_id(&mut self) -> Result<u64, TransitionError> {
         let id = self.state.next_id;
-        self.state.next_id = id.checked_add(1).ok_or(TransitionError::AmountOutOfRange)?;
+        self.state.next_id = id.checked_add(1).ok_or(TransitionError::IdsExhausted)?;
         Ok(id)
     }
 
-    /// A deadline must lie ahead, and at most `MAX_LOCK_S`.
-    fn check_expiry(&self, expiry: UnixSeconds) -> Result<(), TransitionError> {
-        if expiry < self.time {
+    /// Before anything changes: is there a number for what is about to be added?
+    const fn check_id(&self) -> Result<(), TransitionError> {
+        if self.state.next_id == u64::MAX { Err(TransitionError::IdsExhausted) } else { Ok(()) }
+    }
+
+    /// A deadline must lie ahead, also of the chain's recorded time, and at most `MAX_LOCK_S`.
+    fn check_expiry(&self, key: &SubchannelKey, expiry: UnixSeconds) -> Result<(), TransitionError> {
+        let chain = self.state.subchannels.get(key).and_then(|s| s.point);
+        if expiry < self.time || chain.is_some_and(|point| point.timestamp > expiry) {
             Err(TransitionError::Expired)
         } else if expiry > self.time.plus(crate::limits::MAX_LOCK_S) {
             Err(TransitionError::ExpiryTooFar)

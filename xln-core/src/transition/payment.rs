@@ -30,7 +30,8 @@ impl Applier<'_> {
     ) -> Result<(), TransitionError> {
         let (author, time) = (self.author, self.time);
         check_amount(amount)?;
-        self.check_expiry(expiry)?;
+        self.check_expiry(key, expiry)?;
+        self.check_id()?;
         if onion.len() > MAX_ONION_BYTES {
             return Err(TransitionError::TooLong);
         }

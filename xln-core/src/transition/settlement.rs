@@ -22,7 +22,8 @@ impl Applier<'_> {
         update: &SettlementUpdate,
         expiry: UnixSeconds,
     ) -> Result<(), TransitionError> {
-        self.check_expiry(expiry)?;
+        self.check_expiry(key, expiry)?;
+        self.check_id()?;
         check_shape(update)?;
         let mut after = self.subchannel(key)?.clone();
         if after.settlement.is_some() {
@@ -35,7 +36,8 @@ impl Applier<'_> {
     }
 
     pub(super) fn propose_close(&mut self, key: &SubchannelKey, expiry: UnixSeconds) -> Result<(), TransitionError> {
-        self.check_expiry(expiry)?;
+        self.check_expiry(key, expiry)?;
+        self.check_id()?;
         let after = self.subchannel(key)?.clone();
         if after.settlement.is_some() {
             return Err(TransitionError::SettlementOpen);

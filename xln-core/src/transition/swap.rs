@@ -17,7 +17,8 @@ impl Applier<'_> {
         let author = self.author;
         check_amount(give)?;
         check_amount(want)?;
-        self.check_expiry(expiry)?;
+        self.check_expiry(key, expiry)?;
+        self.check_id()?;
         if give_token == want_token {
             return Err(TransitionError::SameToken);
         }
