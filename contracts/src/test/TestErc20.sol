@@ -48,8 +48,14 @@ contract TestErc20 {
     }
 }
 
-/// Takes one percent of every transfer.
+/// Takes a part of every transfer, in parts per million, rounded down.
 contract TestErc20Fee is TestErc20 {
+    uint256 public immutable feePpm;
+
+    constructor(uint256 feePpm_) {
+        feePpm = feePpm_;
+    }
+
     function transfer(address to, uint256 value) external override returns (bool) {
         _withFee(msg.sender, to, value);
         return true;
@@ -62,7 +68,7 @@ contract TestErc20Fee is TestErc20 {
     }
 
     function _withFee(address from, address to, uint256 value) private {
-        uint256 fee = value / 100;
+        uint256 fee = value * feePpm / 1_000_000;
         _move(from, to, value - fee);
         if (fee != 0) _move(from, address(0xfee), fee);
     }
