@@ -1,0 +1,151 @@
+//! One entity of a scenario: its key, its node on a durable store, and its own watchers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::U256;
+use xln_chain::watch::WatchConfig;
+use xln_chain::{Cursor, Watcher};
+use xln_core::channel::ChannelConfig;
+use xln_core::crypto::LocalSigner;
+use xln_core::machine::Effects;
+use xln_core::types::{EntityId, UnixSeconds};
+use xln_storage::DefaultStore;
+
+use super::ground::Ground;
+use super::refusal::RunError;
+use crate::driver::{Node, NodeOptions, import};
+
+/// Small enough that stories of some length go through snapshots.
+const SNAPSHOT_EVERY: u64 = 48;
+
+/// One entity.
+pub struct Party {
+    /// Its name in the file.
+    pub name: String,
+    /// Its key.
+    pub signer: LocalSigner,
+    /// Its id.
+    pub id: EntityId,
+    options: NodeOptions,
+    folder: PathBuf,
+    node: Option<Node<DefaultStore>>,
+    watchers: BTreeMap<String, Watcher>,
+    /// Kept by `backup`.
+    backups: BTreeMap<String, Vec<u8>>,
+    lives: u64,
+    /// What it held outside at the start, by token.
+    pub baseline: BTreeMap<String, U256>,
+}
+
+impl Party {
+    /// A party with an empty store below `folder`.
+    ///
+    /// # Errors
+    /// [`RunError`] if the store cannot be made.
+    pub fn new(
+        name: &str,
+        signer: LocalSigner,
+        config: ChannelConfig,
+        ground: &Ground,
+        folder: &Path,
+        now: UnixSeconds,
+    ) -> Result<Self, RunError> {
+        let id = xln_core::crypto::Signer::entity(&signer);
+        let options = NodeOptions { config, snapshot_every: SNAPSHOT_EVERY };
+        let mut party = Self {
+            name: name.to_owned(),
+            signer,
+            id,
+            options,
+            folder: folder.to_owned(),
+            node: None,
+            watchers: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            lives: 0,
+            baseline: BTreeMap::new(),
+        };
+        party.start(ground, now)?;
+        for (name, token) in &ground.tokens {
+            party.baseline.insert(name.clone(), ground.external(token, party.signer.address())?);
+        }
+        Ok(party)
+    }
+
+    fn start(&mut self, ground: &Ground, now: UnixSeconds) -> Result<Effects, RunError> {
+        let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
+        let (node, effects) = Node::open(store, Box::new(self.signer.clone()), self.options.clone(), now)?;
+        self.node = Some(node);
+        self.watchers = ground.places.iter().map(|(name, place)| (name.clone(), watcher(self.id, place))).collect();
+        Ok(effects)
+    }
+
+    /// Its node.
+    ///
+    /// # Errors
+    /// None while the scenario runs.
+    pub fn node(&self) -> Result<&Node<DefaultStore>, RunError> {
+        self.node.as_ref().ok_or(RunError::Value("a node is not running"))
+    }
+
+    /// Its node, to be driven.
+    ///
+    /// # Errors
+    /// None while the scenario runs.
+    pub fn node_mut(&mut self) -> Result<&mut Node<DefaultStore>, RunError> {
+        self.node.as_mut().ok_or(RunError::Value("a node is not running"))
+    }
+
+    /// What its watchers have not told its node yet.
+    ///
+    /// # Errors
+    /// [`RunError::Chain`].
+    pub fn news(&mut self, ground: &Ground) -> Result<Vec<xln_core::chain::ChainFact>, RunError> {
+        let mut news = Vec::new();
+        for (name, watcher) in &mut self.watchers {
+            let place = ground.place(name)?;
+            loop {
+                let facts = super::ground::now(watcher.poll(&place.chain))?;
+                if facts.is_empty() {
+                    break;
+                }
+                news.extend(facts);
+            }
+        }
+        Ok(news)
+    }
+
+    /// Keeps the whole store under a name.
+    ///
+    /// # Errors
+    /// [`RunError::Node`].
+    pub fn keep_backup(&mut self, name: &str) -> Result<(), RunError> {
+        let backup = self.node()?.backup()?;
+        self.backups.insert(name.to_owned(), backup);
+        Ok(())
+    }
+
+    /// Drops everything in memory and starts from the store, or from a backup in an empty one.
+    ///
+    /// # Errors
+    /// [`RunError`] if the store does not replay or there is no such backup.
+    pub fn crash(&mut self, ground: &Ground, now: UnixSeconds, backup: Option<&str>) -> Result<Effects, RunError> {
+        self.node = None;
+        self.watchers.clear();
+        if let Some(name) = backup {
+            let unknown = || RunError::Unknown { kind: "backup", name: name.to_owned() };
+            let bytes = self.backups.get(name).ok_or_else(unknown)?;
+            self.lives = self.lives.saturating_add(1);
+            let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
+            import(&store, bytes)?;
+        }
+        self.start(ground, now)
+    }
+}
+
+/// Sees every block from the story's first on; a machine takes a block that it has seen for what it is.
+pub fn watcher(entity: EntityId, place: &super::ground::Place) -> Watcher {
+    let deployment = place.client.deployment();
+    let config = WatchConfig { start: place.start, ..WatchConfig::new(entity, deployment, 0) };
+    Watcher::new(deployment.chain, config, &Cursor::default())
+}

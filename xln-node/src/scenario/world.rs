@@ -1,0 +1,274 @@
+//! Everything that a scenario plays with, and how one finds it by name.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
+use xln_core::chain::ChainAction;
+use xln_core::channel::ChannelConfig;
+use xln_core::commitment::Evidence;
+use xln_core::crypto::LocalSigner;
+use xln_core::machine::EffectId;
+use xln_core::types::{EntityId, Hash, HashKind, Pair, Secret, Side, SubchannelKey, UnixSeconds};
+use xln_core::channel::CommandId;
+use xln_merkle::keccak256;
+
+use super::file::Scenario;
+use super::ground::{GENESIS, Ground};
+use super::party::Party;
+use super::refusal::{Refusal, RunError};
+use crate::transport::memory::MemoryNetwork;
+
+/// A lock or an offer by its name.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Who made it.
+    pub by: String,
+    /// With whom.
+    pub peer: String,
+    /// Where.
+    pub key: SubchannelKey,
+    /// The secret of a lock, and how it is hashed.
+    pub secret: Option<(Secret, HashKind)>,
+    /// Its number, once it stands in an agreed block.
+    pub id: Option<u64>,
+}
+
+/// A command that was accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Issued {
+    /// The lock or offer that it makes.
+    pub named: Option<String>,
+    /// The inner step of the present step that it belongs to.
+    pub part: Option<usize>,
+}
+
+/// An action that waits to be executed on chain.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// In whose name.
+    pub by: EntityId,
+    /// Its name in the outbox.
+    pub effect: EffectId,
+    /// What.
+    pub action: ChainAction,
+    /// Whether the present step asked for it itself.
+    pub direct: bool,
+}
+
+/// The world of one scenario.
+pub struct World {
+    /// The file.
+    pub scenario: Scenario,
+    /// The time, of chains and nodes alike.
+    pub now: UnixSeconds,
+    /// Chains and tokens.
+    pub ground: Ground,
+    /// Entities by name.
+    pub parties: BTreeMap<String, Party>,
+    /// Names by id.
+    pub names: BTreeMap<EntityId, String>,
+    /// Connections.
+    pub network: MemoryNetwork,
+    /// Pairs that have told each other where they stand.
+    pub linked: BTreeSet<Pair>,
+    /// Locks and offers.
+    pub named: BTreeMap<String, Named>,
+    /// States kept by `remember`, for each subchannel.
+    pub remembered: BTreeMap<String, Vec<Evidence>>,
+    /// Accepted commands.
+    pub issued: BTreeMap<(EntityId, CommandId), Issued>,
+    /// Actions for the chains.
+    pub submissions: VecDeque<Submission>,
+    /// What was refused after it was accepted, in the present step, by inner step.
+    pub failures: Vec<(Option<usize>, Refusal)>,
+    /// Whether the present step changed a chain.
+    pub touched: bool,
+    /// Gas that the present step used.
+    pub gas: u64,
+    /// Messages and effects, if they are wanted.
+    pub trace: Option<Vec<Value>>,
+    /// Removed with the world.
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Sets everything up.
+    ///
+    /// # Errors
+    /// [`RunError`] if the file contradicts itself or a store or chain cannot be made.
+    pub fn new(scenario: Scenario, trace: bool) -> Result<Self, RunError> {
+        let folder = tempfile::Builder::new().prefix("xln-scenario-").tempdir()?;
+        let signers = signers(&scenario)?;
+        let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
+        let ground = Ground::new(&scenario, &owners)?;
+        let config = ChannelConfig {
+            depositories: ground.places.values().map(|place| place.client.deployment().accepted()).collect(),
+            vigilant: scenario.auto,
+            ..ChannelConfig::default()
+        };
+        let (mut parties, mut names) = (BTreeMap::new(), BTreeMap::new());
+        for (number, (name, signer)) in signers.into_iter().enumerate() {
+            let path = folder.path().join(format!("entity-{number}"));
+            std::fs::create_dir(&path)?;
+            let party = Party::new(&name, signer, config.clone(), &ground, &path, GENESIS)?;
+            names.insert(party.id, name.clone());
+            parties.insert(name, party);
+        }
+        Ok(Self {
+            scenario,
+            now: GENESIS,
+            ground,
+            parties,
+            names,
+            network: MemoryNetwork::default(),
+            linked: BTreeSet::new(),
+            named: BTreeMap::new(),
+            remembered: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            submissions: VecDeque::new(),
+            failures: Vec::new(),
+            touched: false,
+            gas: 0,
+            trace: trace.then(Vec::new),
+            _folder: folder,
+        })
+    }
+
+    /// A party by name.
+    ///
+    /// # Errors
+    /// [`RunError::Unknown`]; [`RunError::Unsupported`] for a board.
+    pub fn party(&self, name: &str) -> Result<&Party, RunError> {
+        self.parties.get(name).ok_or_else(|| self.no_party(name))
+    }
+
+    /// A party by name, to be driven.
+    ///
+    /// # Errors
+    /// As [`World::party`].
+    pub fn party_mut(&mut self, name: &str) -> Result<&mut Party, RunError> {
+        if !self.parties.contains_key(name) {
+            return Err(self.no_party(name));
+        }
+        self.parties.get_mut(name).ok_or(RunError::Value("party"))
+    }
+
+    fn no_party(&self, name: &str) -> RunError {
+        if self.scenario.entities.contains_key(name) {
+            RunError::Unsupported(format!("an entity with members (`{name}`)"))
+        } else {
+            RunError::Unknown { kind: "entity", name: name.to_owned() }
+        }
+    }
+
+    /// An id by name.
+    ///
+    /// # Errors
+    /// As [`World::party`].
+    pub fn id(&self, name: &str) -> Result<EntityId, RunError> {
+        Ok(self.party(name)?.id)
+    }
+
+    /// A name by id, or the id itself.
+    #[must_use]
+    pub fn name(&self, id: &EntityId) -> String {
+        self.names.get(id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    /// The pair of two names; `None` if they are the same.
+    ///
+    /// # Errors
+    /// As [`World::party`].
+    pub fn pair(&self, a: &str, b: &str) -> Result<Option<Pair>, RunError> {
+        Ok(Pair::new(self.id(a)?, self.id(b)?).ok())
+    }
+
+    /// The two names in `"a-b"` or `"a->b"`, split where both are known.
+    ///
+    /// # Errors
+    /// [`RunError::Unknown`].
+    pub fn split<'n>(&self, text: &'n str, by: &str) -> Result<(&'n str, &'n str), RunError> {
+        let splits = text.match_indices(by).filter_map(|(at, _)| {
+            let (a, b) = text.split_at_checked(at)?;
+            Some((a.trim(), b.strip_prefix(by)?.trim()))
+        });
+        let mut known = splits.filter(|(a, b)| self.parties.contains_key(*a) && self.parties.contains_key(*b));
+        known.next().ok_or_else(|| RunError::Unknown { kind: "pair", name: text.to_owned() })
+    }
+
+    /// The names of a pair's left and right.
+    #[must_use]
+    pub fn ends(&self, pair: &Pair) -> [(Side, String, String); 2] {
+        let (left, right) = (self.name(&pair.left()), self.name(&pair.right()));
+        [(Side::Left, left.clone(), right.clone()), (Side::Right, right, left)]
+    }
+
+    /// Pairs that have a channel on either side.
+    #[must_use]
+    pub fn pairs(&self) -> BTreeSet<Pair> {
+        let nodes = self.parties.values().filter_map(|party| party.node().ok());
+        nodes.flat_map(|node| node.machine().channels().map(|(_, channel)| channel.pair())).collect()
+    }
+
+    /// A lock or an offer by name.
+    ///
+    /// # Errors
+    /// [`RunError::Unknown`].
+    pub fn named(&self, kind: &'static str, name: &str) -> Result<Named, RunError> {
+        self.named.get(name).cloned().ok_or_else(|| RunError::Unknown { kind, name: name.to_owned() })
+    }
+
+    /// Adds to the trace.
+    pub fn note(&mut self, entry: impl FnOnce() -> Value) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(entry());
+        }
+    }
+}
+
+/// Keys in order of the names; `left` decides by trying.
+fn signers(scenario: &Scenario) -> Result<Vec<(String, LocalSigner)>, RunError> {
+    let accounts = scenario.entities.iter().filter(|(_, spec)| spec.members.is_empty());
+    let mut signers: Vec<(String, LocalSigner)> =
+        accounts.map(|(name, _)| Ok((name.clone(), key(name, 0)?))).collect::<Result<_, RunError>>()?;
+    let Some((left, right)) = &scenario.left else { return Ok(signers) };
+    let find = |name: &str| signers.iter().position(|(n, _)| n == name);
+    let (Some(l), Some(r)) = (find(left), find(right)) else {
+        let known = |name: &String| scenario.entities.contains_key(name);
+        let name = if known(left) { right } else { left };
+        return if known(name) {
+            Err(RunError::Unsupported("`left` of an entity with members".to_owned()))
+        } else {
+            Err(RunError::Unknown { kind: "entity", name: name.clone() })
+        };
+    };
+    if l == r {
+        return Err(RunError::Malformed("`left` names one entity twice".to_owned()));
+    }
+    let least = signers.get(l).map(|(_, signer)| signer.address());
+    for salt in 1..=10_000_u64 {
+        let Some((name, signer)) = signers.get_mut(r) else { break };
+        if Some(signer.address()) > least {
+            break;
+        }
+        *signer = key(name, salt)?;
+    }
+    Ok(signers)
+}
+
+fn key(name: &str, salt: u64) -> Result<LocalSigner, RunError> {
+    let seed = keccak256(&[b"xln scenario key".as_slice(), name.as_bytes(), &[0], &salt.to_be_bytes()].concat());
+    LocalSigner::new(&seed).map_err(|_| RunError::Value("a key is out of range"))
+}
+
+/// The secret of a lock by its name.
+#[must_use]
+pub fn secret(name: &str) -> Secret {
+    Secret(keccak256(&[b"xln scenario secret".as_slice(), name.as_bytes()].concat()))
+}
+
+/// Short form of a hash, for readers.
+#[must_use]
+pub fn short(hash: &Hash) -> String {
+    hash.to_string().chars().take(12).collect()
+}
