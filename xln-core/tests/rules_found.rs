@@ -202,3 +202,93 @@ fn a_lock_without_a_number_takes_no_hold() {
     let swap = Transition::OfferSwap { key: KEY, give_token: USD, give: 1, want_token: EUR, want: 1, min_fill: 0, expiry: T0 };
     assert!(one(&state, Side::Left, T0, &swap).is_err());
 }
+
+/// Vigilance does not depend on collateral, nor on a peer that records the dispute: where only credit is at stake the
+/// dispute is finalized too.
+#[test]
+fn a_dispute_over_credit_alone_is_finalized_by_itself() {
+    let mut net = two();
+    net.with_credit(100);
+    net.configure(0, |c| c.vigilant = true);
+    net.run(1, pay(10));
+    let evidence = net.channel(0).best_evidence(&KEY).unwrap();
+    let at = net.now;
+    let fact = DisputeFact { body_hash: evidence.body_hash(), ..dispute(Side::Right, evidence.nonce.0, at) };
+    net.block += 1;
+    net.chain_for(&[0], vec![ChangeKind::Dispute { epoch: 0, dispute: fact, fills: vec![], body: vec![] }], vec![]);
+    net.now = at.plus(3601);
+    for _ in 0..2 {
+        net.block += 1;
+        net.chain_for(&[0], vec![], vec![]);
+        net.stage(0, vec![Input::Tick]);
+    }
+    assert!(matches!(net.calls(0)[..], [ChainCall::FinalizeDispute { .. }]));
+}
+
+/// Rule 13 to its end: `ChannelState::check` promises everything that the rules guarantee of a state that they made.
+#[test]
+fn rule_13_everything_that_the_rules_guarantee_is_checked() {
+    use xln_core::proof::{SettlementUpdate, TokenDiff};
+    use xln_core::state::{ChannelState, Pending, SettlementAction, Subchannel};
+    let rich = one(&base(100), Side::Left, T0, &sync(1, T0, facts(0, 0, (50, 50)), vec![])).unwrap();
+    let swap = Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 5, expiry: T0 };
+    let diff = TokenDiff { token: USD, left: 20, right: 0, ondelta: -20 };
+    let update = SettlementUpdate { diffs: vec![diff], forgiven: vec![] };
+    let mut state = rich;
+    for t in [lock(10, 1, T0.plus(900)), swap, Transition::ProposeSettlement { key: KEY, update, expiry: T0 }] {
+        state = one(&state, Side::Left, T0, &t).unwrap();
+    }
+    state.check().unwrap();
+    fn sub(s: &mut ChannelState) -> &mut Subchannel {
+        s.subchannels.get_mut(&KEY).unwrap()
+    }
+    fn diffs(s: &mut ChannelState) -> &mut Vec<TokenDiff> {
+        match &mut sub(s).settlement.as_mut().unwrap().action {
+            SettlementAction::Update(update) => &mut update.diffs,
+            SettlementAction::Close => panic!(),
+        }
+    }
+    type Change = (&'static str, fn(&mut ChannelState));
+    let changes: [Change; 13] = [
+        ("a settlement of a token that is not there", |s| diffs(s).push(TokenDiff { token: TokenId(9), left: 0, right: 0, ondelta: -1 })),
+        ("a settlement out of order", |s| {
+            diffs(s).push(TokenDiff { token: EUR, left: 0, right: 0, ondelta: 0 });
+            diffs(s).reverse();
+        }),
+        ("a close with something pending", |s| sub(s).settlement.as_mut().unwrap().action = SettlementAction::Close),
+        ("closed and not empty", |s| sub(s).closed = true),
+        ("no provider", |s| sub(s).providers.clear()),
+        ("a provider twice", |s| sub(s).providers.push(PROVIDER)),
+        ("a margin beyond every lock", |s| sub(s).settle_margin_s = u64::MAX),
+        ("a point of another chain", |s| sub(s).point.as_mut().unwrap().chain = ChainId(9)),
+        ("more subchannels than one side may open", |s| {
+            let empty = Subchannel { tokens: Default::default(), pending: Default::default(), settlement: None, point: None, ..sub(s).clone() };
+            s.subchannels.extend((100..110).map(|i| (SubchannelKey { chain: ChainId(i), ..KEY }, empty.clone())));
+        }),
+        ("a swap of a token for itself", |s| {
+            if let Some(Pending::Swap(swap)) = sub(s).pending.get_mut(&2) {
+                swap.want_token = USD;
+            }
+        }),
+        ("a smallest fill above the offer", |s| {
+            if let Some(Pending::Swap(swap)) = sub(s).pending.get_mut(&2) {
+                swap.min_fill = 11;
+            }
+        }),
+        ("a reveal after its expiry", |s| {
+            if let Some(Pending::Payment(payment)) = sub(s).pending.get_mut(&1) {
+                payment.revealed_at = Some(payment.expiry.plus(1));
+            }
+        }),
+        ("a nonce of another height", |s| s.nonce = Nonce(99)),
+    ];
+    let mut missed = Vec::new();
+    for (what, change) in changes {
+        let mut corrupt = state.clone();
+        change(&mut corrupt);
+        if corrupt.check().is_ok() {
+            missed.push(what);
+        }
+    }
+    assert!(missed.is_empty(), "accepted: {missed:#?}");
+}
