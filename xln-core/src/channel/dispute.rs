@@ -77,7 +77,8 @@ impl Channel {
         let dispute = self.shown_dispute(key)?;
         let chosen = arguments.evidence.is_some();
         let evidence = arguments.evidence.or_else(|| self.best_evidence(key)).ok_or(CommandError::NothingToShow)?;
-        if evidence.nonce.0 <= dispute.nonce && !chosen {
+        // A later state that says the same of this subchannel changes nothing: a SyncChain that records the dispute is one.
+        if !chosen && (evidence.nonce.0 <= dispute.nonce || evidence.body_hash() == dispute.body_hash) {
             return Err(CommandError::NotNewer);
         }
         let (fills, both) = (arguments.fills, dispute.starter == self.me);

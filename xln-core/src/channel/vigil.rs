@@ -30,7 +30,8 @@ impl Channel {
         let Some(window) = env.config.window_s(key) else { return };
         let time = env.chains.get(&key.chain).and_then(ChainView::head).map_or(env.now, |h| h.timestamp);
         let reacted = self.watches.get(key).and_then(|w| w.reacted);
-        let stale = self.best_nonce(key).is_some_and(|best| best.0 > dispute.nonce);
+        let best = self.best_evidence(key);
+        let stale = best.is_some_and(|e| e.nonce.0 > dispute.nonce && e.body_hash() != dispute.body_hash);
         let over = time > dispute.started_at.plus(window);
         let both = dispute.starter == self.me;
         let possible = !both || self.best_evidence(key).is_some_and(|e| e.left.is_some() && e.right.is_some());

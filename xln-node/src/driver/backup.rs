@@ -1,35 +1,45 @@
 //! A node's store as one piece of bytes, and back. A backup is older than what the node has signed since: who restores
 //! one signs nothing new before each peer has answered (`docs/protocol.md` section 5), and the imported store says so.
 
+use xln_core::channel::ChannelConfig;
 use xln_core::codec;
+use xln_core::types::EntityId;
 use xln_merkle::keccak256;
-use xln_storage::{Row, Storage, WriteBatch, rows};
+use xln_storage::{Pinned, Row, Storage, WriteBatch, rows};
 
 use super::error::{BackupError, NodeError};
 use super::log::restored_marker;
+use super::pins;
 
 const MAGIC: &[u8] = b"xlnback1";
 const PAGE_ROWS: usize = 256;
 
-/// All rows of a store, with a checksum.
-///
-/// # Errors
-/// What the store reports.
-pub fn export<S: Storage>(storage: &S) -> Result<Vec<u8>, NodeError> {
+/// All rows of a node's store, with its entity and a checksum.
+pub(super) fn export<S: Storage>(storage: &S, entity: EntityId) -> Result<Vec<u8>, NodeError> {
     let rows: Vec<Row> = rows(storage, &[], None, PAGE_ROWS).collect::<Result<_, _>>()?;
-    let mut bytes = [MAGIC, &codec::encode(&rows)?].concat();
+    let mut bytes = [MAGIC, entity.as_bytes(), &codec::encode(&rows)?].concat();
     let checksum = keccak256(&bytes);
     bytes.extend_from_slice(&checksum);
     Ok(bytes)
 }
 
-/// Fills an empty store from a backup. The node that is opened on it knows that it was restored.
+/// Fills an empty store from a backup of `entity`'s node, and gives it back. The node that is opened on it knows that it
+/// was restored.
 ///
 /// # Errors
-/// [`BackupError`] for damaged bytes or a store that is not empty; what the store reports.
-pub fn import<S: Storage>(storage: &S, backup: &[u8]) -> Result<(), NodeError> {
+/// [`BackupError`] for damaged bytes, another entity's backup, or a store that is not empty; what the store reports.
+pub fn import<S: Storage>(
+    storage: S,
+    entity: EntityId,
+    config: &ChannelConfig,
+    backup: &[u8],
+) -> Result<S, NodeError> {
     let (body, checksum) = backup.split_last_chunk::<32>().ok_or(BackupError::Damaged)?;
-    let rows = body.strip_prefix(MAGIC).filter(|_| keccak256(body) == *checksum).ok_or(BackupError::Damaged)?;
+    let rest = body.strip_prefix(MAGIC).filter(|_| keccak256(body) == *checksum).ok_or(BackupError::Damaged)?;
+    let (owner, rows) = rest.split_first_chunk::<32>().ok_or(BackupError::Damaged)?;
+    if owner != entity.as_bytes() {
+        return Err(BackupError::WrongEntity.into());
+    }
     if !storage.scan(&[], None, 1)?.is_empty() {
         return Err(BackupError::StoreNotEmpty.into());
     }
@@ -40,5 +50,7 @@ pub fn import<S: Storage>(storage: &S, backup: &[u8]) -> Result<(), NodeError> {
     }
     let (key, value) = restored_marker();
     batch.put(key, value);
-    Ok(storage.write(batch)?)
+    let pinned = Pinned::open(storage, &pins(entity, config))?;
+    pinned.write(batch)?;
+    Ok(pinned.into_storage())
 }

@@ -57,6 +57,9 @@ pub enum BackupError {
     /// Its checksum does not fit, or it was cut.
     #[error("backup is damaged")]
     Damaged,
+    /// It is of another entity's node.
+    #[error("backup belongs to another entity")]
+    WrongEntity,
     /// The store that should take it has rows already.
     #[error("a backup is only restored into an empty store")]
     StoreNotEmpty,

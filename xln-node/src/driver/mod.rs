@@ -22,7 +22,7 @@ mod perform;
 
 use std::collections::BTreeSet;
 
-pub use backup::{export, import};
+pub use backup::import;
 pub use error::{BackupError, LogError, NodeError};
 pub use log::{FORMAT_VERSION, StoreLog};
 pub use perform::{Executor, Performed};
@@ -231,12 +231,12 @@ impl<S: Storage> Node<S> {
         Ok(self.log.signed(&pair.channel_key())?)
     }
 
-    /// The whole store as bytes.
+    /// The whole store as bytes, for [`import`].
     ///
     /// # Errors
     /// What the store reports.
     pub fn backup(&self) -> Result<Vec<u8>, NodeError> {
-        export(self.log.storage())
+        backup::export(self.log.storage(), self.entity())
     }
 
     /// Drops everything in memory and gives the store back.

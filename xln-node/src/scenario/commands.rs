@@ -78,22 +78,29 @@ impl World {
 
     /// Names and tokens that a step concerns, for [`World::prepare`]: who acts, with whom, in which tokens.
     #[must_use]
-    pub fn concerns(&self, act: &Act) -> Option<(String, String, Vec<String>)> {
+    pub fn concerns(&self, act: &Act) -> Vec<(String, String, Vec<String>)> {
         let of = |name: &str| self.named.get(name).map(|n| (n.by.clone(), n.peer.clone(), Vec::new()));
-        Some(match act {
-            Act::Credit { by, peer, token, .. } | Act::Pay { by, peer, token, .. } | Act::Lock { by, peer, token, .. } => {
-                (by.clone(), peer.clone(), vec![token.clone()])
+        let one = match act {
+            Act::Collateral { by, peer, token, receiver, to, .. } => {
+                let (receiver, peers) = (receiver.as_ref().unwrap_or(by), peer.iter().chain(to.iter().map(|(peer, _)| peer)));
+                return peers.map(|peer| (receiver.clone(), peer.clone(), vec![token.clone()])).collect();
             }
-            Act::Offer { by, peer, give, want, .. } => (by.clone(), peer.clone(), vec![give.0.clone(), want.0.clone()]),
+            Act::Credit { by, peer, token, .. } | Act::Pay { by, peer, token, .. } | Act::Lock { by, peer, token, .. } => {
+                Some((by.clone(), peer.clone(), vec![token.clone()]))
+            }
+            Act::Offer { by, peer, give, want, .. } => {
+                Some((by.clone(), peer.clone(), vec![give.0.clone(), want.0.clone()]))
+            }
             Act::Settlement { by, peer, diffs, forgive, .. } => {
                 let tokens = diffs.iter().map(|d| d.token.clone()).chain(forgive.iter().cloned());
-                (by.clone(), peer.clone(), tokens.collect())
+                Some((by.clone(), peer.clone(), tokens.collect()))
             }
-            Act::Close { by, peer, .. } => (by.clone(), peer.clone(), Vec::new()),
-            Act::Settle { payment, .. } | Act::Cancel { payment, .. } => of(payment)?,
-            Act::Fill { swap, .. } | Act::Unoffer { swap, .. } => of(swap)?,
-            _ => return None,
-        })
+            Act::Close { by, peer, .. } => Some((by.clone(), peer.clone(), Vec::new())),
+            Act::Settle { payment, .. } | Act::Cancel { payment, .. } => of(payment),
+            Act::Fill { swap, .. } | Act::Unoffer { swap, .. } => of(swap),
+            _ => None,
+        };
+        one.into_iter().collect()
     }
 
     /// What a step tells a node; `None` for steps that are no commands.

@@ -65,7 +65,7 @@ impl Party {
             lives: 0,
             baseline: BTreeMap::new(),
         };
-        party.start(ground, now)?;
+        let _ = party.start(ground, now)?;
         for (name, token) in &ground.tokens {
             party.baseline.insert(name.clone(), ground.external(token, party.signer.address())?);
         }
@@ -137,7 +137,7 @@ impl Party {
             let bytes = self.backups.get(name).ok_or_else(unknown)?;
             self.lives = self.lives.saturating_add(1);
             let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
-            import(&store, bytes)?;
+            drop(import(store, self.id, &self.options.config, bytes)?);
         }
         self.start(ground, now)
     }

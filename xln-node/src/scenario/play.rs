@@ -124,13 +124,11 @@ impl World {
     }
 
     fn open_first(&mut self, act: &Act) -> Result<(), RunError> {
-        match self.concerns(act) {
-            Some((by, peer, tokens)) => {
-                let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-                self.prepare(&by, &peer, &tokens)
-            }
-            None => Ok(()),
+        for (by, peer, tokens) in self.concerns(act) {
+            let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+            self.prepare(&by, &peer, &tokens)?;
         }
+        Ok(())
     }
 
     fn act(&mut self, act: &Act) -> Result<Verdict, RunError> {

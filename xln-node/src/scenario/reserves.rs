@@ -71,7 +71,6 @@ impl World {
         let mut fundings = Vec::new();
         for (peer, amount) in wanted {
             let Some(amount) = amount.unsigned() else { return Ok(Err(out_of_range(amount))) };
-            self.prepare(&receiver, &peer, &[token])?;
             fundings.push(Funding { receiver: self.id(&receiver)?, peer: self.id(&peer)?, amount });
         }
         let (party, place) = (self.party(by)?, self.ground.find(token)?);

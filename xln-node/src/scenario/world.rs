@@ -8,7 +8,7 @@ use xln_core::channel::ChannelConfig;
 use xln_core::commitment::Evidence;
 use xln_core::crypto::LocalSigner;
 use xln_core::machine::EffectId;
-use xln_core::types::{EntityId, Hash, HashKind, Pair, Secret, Side, SubchannelKey, UnixSeconds};
+use xln_core::types::{EntityId, HashKind, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use xln_core::channel::CommandId;
 use xln_merkle::keccak256;
 
@@ -265,10 +265,4 @@ fn key(name: &str, salt: u64) -> Result<LocalSigner, RunError> {
 #[must_use]
 pub fn secret(name: &str) -> Secret {
     Secret(keccak256(&[b"xln scenario secret".as_slice(), name.as_bytes()].concat()))
-}
-
-/// Short form of a hash, for readers.
-#[must_use]
-pub fn short(hash: &Hash) -> String {
-    hash.to_string().chars().take(12).collect()
 }
