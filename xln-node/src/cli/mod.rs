@@ -5,11 +5,13 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
 use crate::scenario::Options;
 use crate::scenario::report::{Show, run_file};
+use crate::vectors;
 
 /// Payment channels with reserve credit.
 #[derive(Debug, Parser)]
@@ -23,6 +25,18 @@ pub struct Cli {
 enum Command {
     /// Plays scenario files on real machines, stores, messages and contracts.
     Scenario(ScenarioArgs),
+    /// Checks vector files against this library.
+    Vectors(VectorsArgs),
+}
+
+#[derive(Debug, Args)]
+struct VectorsArgs {
+    /// The files.
+    #[arg(required_unless_present = "emit")]
+    files: Vec<PathBuf>,
+    /// Writes one of the project's own files to stdout.
+    #[arg(long, value_name = "NAME", conflicts_with = "files", value_parser = PossibleValuesParser::new(vectors::own_names()))]
+    emit: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +64,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let done = match self.command {
             Command::Scenario(args) => args.run(),
+            Command::Vectors(args) => args.run(),
         };
         match done {
             Ok(true) => ExitCode::SUCCESS,
@@ -97,4 +112,24 @@ fn progress(files: usize) -> ProgressBar {
         return ProgressBar::hidden();
     }
     ProgressBar::new(u64::try_from(files).unwrap_or(u64::MAX))
+}
+
+impl VectorsArgs {
+    fn run(self) -> std::io::Result<bool> {
+        let mut out = std::io::stdout().lock();
+        if let Some(text) = self.emit.as_deref().and_then(vectors::own) {
+            out.write_all(text.as_bytes())?;
+        }
+        for path in &self.files {
+            match vectors::check_file(path) {
+                Ok((kind, count)) => writeln!(out, "{}: ok, {count} vectors of {kind}", path.display())?,
+                Err(error) => {
+                    writeln!(out, "{}: FAILED", path.display())?;
+                    complain(&format!("{}: {error}", path.display()));
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
 }

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 pub use backup::import;
 pub use error::{BackupError, LogError, NodeError};
 pub use log::{FORMAT_VERSION, StoreLog};
-pub use perform::{Executor, Performed};
+pub use perform::{Executor, Performed, is_overtaken};
 
 use xln_core::chain::ChainFact;
 use xln_core::channel::{Arguments, Channel, ChannelConfig, CommandError};

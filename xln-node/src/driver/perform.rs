@@ -22,6 +22,14 @@ pub trait Executor {
     fn execute(&mut self, by: EntityId, action: &ChainAction) -> Result<(), Self::Refusal>;
 }
 
+/// Whether a contract's refusal only says that somebody else was faster, or that it was done before: what the action was to
+/// bring about is there, or was overtaken by a fact that the machine will be told. Such an action is done, not failed.
+#[must_use]
+pub fn is_overtaken(revert_name: &str) -> bool {
+    const OVERTAKEN: [&str; 5] = ["DisputeMismatch", "NoDispute", "NonceNotNewer", "AlreadyAnswered", "DeadlinePassed"];
+    OVERTAKEN.contains(&revert_name)
+}
+
 /// What came of effects.
 #[derive(Debug)]
 pub struct Performed<R> {

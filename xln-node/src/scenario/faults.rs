@@ -43,6 +43,7 @@ impl World {
         let (id, at) = (self.id(of)?, self.now);
         self.network.lose(id);
         self.submissions.retain(|submission| submission.by != id);
+        self.deferred.retain(|(name, _)| name != of);
         let linked: Vec<Pair> = self.linked.iter().filter(|pair| pair.side(&id).is_some()).copied().collect();
         for pair in &linked {
             let peer = if pair.left() == id { pair.right() } else { pair.left() };

@@ -9,10 +9,11 @@ use xln_core::types::{EntityId, Pair};
 use super::ground::now;
 use super::refusal::{Refusal, RunError, Verdict};
 use super::world::{Submission, World};
+use crate::driver::is_overtaken;
 use crate::transport::Transport;
 
 /// Rounds after which a run that does not come to rest is given up.
-const MAX_ROUNDS: u32 = 100_000;
+const MAX_ROUNDS: u32 = 10_000;
 
 impl World {
     /// Gives inputs to a node and takes over what comes of them.
@@ -114,12 +115,19 @@ impl World {
             let Some(submission) = self.submissions.pop_front() else { return Ok(()) };
             let verdict = self.execute(&submission)?;
             let name = self.name(&submission.by);
-            let completed = Input::Completed { effect: submission.effect, success: verdict.is_ok() };
-            self.feed(&name, vec![completed])?;
+            let own = submission.direct || !self.scenario.auto;
+            let done = verdict.as_ref().map_or_else(|refusal| !own && is_overtaken(refusal.name()), |()| true);
+            let completed = Input::Completed { effect: submission.effect, success: done };
+            if own || done {
+                self.feed(&name, vec![completed])?;
+            } else {
+                // A vigilant node would try again at once; before there is another block that is in vain.
+                self.deferred.push((name.clone(), completed));
+            }
             if let Err(refusal) = verdict {
                 let shown = refusal.to_string();
                 self.note(|| json!({ "trace": "refused", "by": name, "why": shown }));
-                if submission.direct || !self.scenario.auto {
+                if own {
                     self.failures.push((None, refusal));
                 }
             }
@@ -158,6 +166,9 @@ impl World {
     /// [`RunError`] of nodes and chains.
     pub fn observe(&mut self) -> Result<(), RunError> {
         let names: Vec<String> = self.parties.keys().cloned().collect();
+        for (name, completed) in std::mem::take(&mut self.deferred) {
+            self.feed(&name, vec![completed])?;
+        }
         for _ in 0..MAX_ROUNDS {
             let mut news = false;
             for name in &names {

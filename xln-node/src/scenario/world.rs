@@ -79,6 +79,8 @@ pub struct World {
     pub issued: BTreeMap<(EntityId, CommandId), Issued>,
     /// Actions for the chains.
     pub submissions: VecDeque<Submission>,
+    /// Ends of actions that are told with the next block.
+    pub deferred: Vec<(String, xln_core::machine::Input)>,
     /// What was refused after it was accepted, in the present step, by inner step.
     pub failures: Vec<(Option<usize>, Refusal)>,
     /// Whether the present step changed a chain.
@@ -126,6 +128,7 @@ impl World {
             remembered: BTreeMap::new(),
             issued: BTreeMap::new(),
             submissions: VecDeque::new(),
+            deferred: Vec::new(),
             failures: Vec::new(),
             touched: false,
             gas: 0,
