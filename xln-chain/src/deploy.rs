@@ -82,7 +82,7 @@ pub struct TestTokens {
     pub erc20: Address,
     /// An ERC-20 whose functions return nothing.
     pub erc20_no_return: Address,
-    /// An ERC-20 that keeps a part of each transfer.
+    /// An ERC-20 that keeps one percent of each transfer.
     pub erc20_fee: Address,
     /// An ERC-721.
     pub erc721: Address,
@@ -96,10 +96,11 @@ impl TestTokens {
     /// # Errors
     /// [`ChainError`] of the chain.
     pub async fn deploy<C: Chain>(chain: &C, key: &LocalSigner) -> Result<Self, ChainError> {
+        let one_percent = TestErc20Fee::constructorCall { feePpm_: U256::from(10_000) }.abi_encode();
         Ok(Self {
             erc20: deploy_code(chain, key, &TestErc20::BYTECODE, &[]).await?,
             erc20_no_return: deploy_code(chain, key, &TestErc20NoReturn::BYTECODE, &[]).await?,
-            erc20_fee: deploy_code(chain, key, &TestErc20Fee::BYTECODE, &[]).await?,
+            erc20_fee: deploy_code(chain, key, &TestErc20Fee::BYTECODE, &one_percent).await?,
             erc721: deploy_code(chain, key, &TestErc721::BYTECODE, &[]).await?,
             erc1155: deploy_code(chain, key, &TestErc1155::BYTECODE, &[]).await?,
         })

@@ -8,13 +8,21 @@ pub mod contracts;
 pub mod deploy;
 pub mod embedded;
 mod error;
+#[cfg(feature = "rpc")]
+pub mod rpc;
+#[cfg(feature = "rpc")]
+pub mod sender;
 pub mod watch;
 
 pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
 pub use client::DepositoryClient;
 pub use deploy::{Deployment, TestTokens};
 pub use embedded::EmbeddedChain;
-pub use error::ChainError;
+pub use error::{ActionError, ChainError};
+#[cfg(feature = "rpc")]
+pub use rpc::{RpcChain, RpcConfig};
+#[cfg(feature = "rpc")]
+pub use sender::{Sender, SenderConfig};
 pub use watch::{Cursor, WatchConfig, Watcher};
 
 /// Calldata, return data and other opaque bytes of a chain.

@@ -121,7 +121,8 @@ impl Watcher {
     /// Every confirmed block gives a [`ChainFact::Block`], also an empty one; except that far behind the head, more than
     /// [`REMEMBERED_POINTS`] confirmed blocks, only blocks with something in them and the last of each batch do. After
     /// [`ChainFact::Reorganised`] the blocks that took the place of those that are gone follow as they get confirmed.
-    /// [`ChainFact::Sighted`] may be repeated. A reveal is given once, as long as machines remember reveals.
+    /// [`ChainFact::Sighted`] may be repeated. A reveal that repeats an earlier one is left out, unless that was before this
+    /// watcher was made, or longer ago than machines remember; they keep the first.
     ///
     /// # Errors
     /// [`ChainError`] of the chain. The watcher is as it was, or further; nothing was given twice or left out: poll again.

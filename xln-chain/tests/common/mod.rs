@@ -1,6 +1,9 @@
 //! What the tests share: keys, a world of contracts on an embedded chain, signed states.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part")]
 
+mod flaky;
+
+pub use flaky::Flaky;
 use xln_chain::embedded::ready;
 use xln_chain::{ChainError, Deployment, DepositoryClient, EmbeddedChain, TestTokens};
 use xln_core::commitment::Evidence;

@@ -1,0 +1,413 @@
+//! Random histories, reorganisations at and beyond the finality depth, lost processes: the watcher's facts must add up to
+//! what is found by reading the canonical chain from its first block.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use common::*;
+use proptest::prelude::*;
+use xln_chain::client::{Authority, action_transaction};
+use xln_chain::contracts::depository::Depository;
+use xln_chain::contracts::subcontract_provider::SubcontractProvider::SecretsRevealed;
+use xln_chain::{Chain, Cursor, LogFilter, Transaction, U256, WatchConfig, Watcher};
+use alloy_sol_types::{SolCall, SolEvent};
+use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
+use xln_core::crypto::LocalSigner;
+use xln_core::proof::Body;
+use xln_core::types::{ChainPoint, DisputeFact, EntityId, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Fund(u8, u8),
+    StartEmpty(u8, bool),
+    Start(u8, bool, u64),
+    Accept(u8),
+    Counter(u8, u64),
+    Finalize(u8),
+    Reveal(Vec<u8>),
+    Advance(u16),
+    Mine(u8),
+    Wait(bool),
+    Reorg(u8, bool),
+    Poll,
+    PollBatch,
+    PollFlaky(u8),
+    Behind(u8),
+    Restart(bool),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let channel = 0..4_u8;
+    prop_oneof![
+        3 => (channel.clone(), 1..9_u8).prop_map(|(c, n)| Op::Fund(c, n)),
+        3 => (channel.clone(), any::<bool>()).prop_map(|(c, l)| Op::StartEmpty(c, l)),
+        2 => (channel.clone(), any::<bool>(), 1..50_u64).prop_map(|(c, l, n)| Op::Start(c, l, n)),
+        2 => channel.clone().prop_map(Op::Accept),
+        2 => (channel.clone(), 1..90_u64).prop_map(|(c, n)| Op::Counter(c, n)),
+        3 => channel.prop_map(Op::Finalize),
+        2 => prop::collection::vec(0..6_u8, 1..4).prop_map(Op::Reveal),
+        2 => (0..5_000_u16).prop_map(Op::Advance),
+        2 => (1..6_u8).prop_map(Op::Mine),
+        1 => any::<bool>().prop_map(Op::Wait),
+        4 => (1..9_u8, any::<bool>()).prop_map(|(d, r)| Op::Reorg(d, r)),
+        6 => Just(Op::Poll),
+        2 => Just(Op::PollBatch),
+        2 => (0..9_u8).prop_map(Op::PollFlaky),
+        2 => (0..9_u8).prop_map(Op::Behind),
+        2 => any::<bool>().prop_map(Op::Restart),
+    ]
+}
+
+type Block = (ChainPoint, Vec<ChainChange>, Vec<Reveal>);
+type Place = (SubchannelKey, Pair);
+
+/// What a machine would have after the facts.
+#[derive(Clone, Default)]
+struct Consumer {
+    blocks: Vec<Block>,
+    /// The last sighting per subchannel that nothing has settled.
+    open: BTreeMap<Place, ChainChange>,
+    reorganised: bool,
+}
+
+impl Consumer {
+    fn take(&mut self, fact: ChainFact) {
+        match fact {
+            ChainFact::Block { point, changes, reveals } => {
+                if let Some(known) = self.blocks.iter().find(|(p, ..)| p.number == point.number) {
+                    assert_eq!(known.0, point, "a block was replaced without a word");
+                    return;
+                }
+                let next = self.blocks.last().map_or(0, |(p, ..)| p.number + 1);
+                assert_eq!(point.number, next, "blocks come in order and without gaps");
+                for change in &changes {
+                    let place = (change.key, change.pair);
+                    let closes = matches!(change.kind, ChangeKind::Closed { .. });
+                    let dispute = matches!(change.kind, ChangeKind::Dispute { .. });
+                    match self.open.get(&place).map(|open| &open.kind) {
+                        Some(ChangeKind::Closed { .. }) if closes => drop(self.open.remove(&place)),
+                        Some(ChangeKind::Dispute { .. }) if closes || dispute => drop(self.open.remove(&place)),
+                        _ => {}
+                    }
+                }
+                // After a restart the watcher may repeat a reveal; machines keep the first.
+                let known: BTreeSet<_> = self.blocks.iter().flat_map(|(.., reveals)| reveals).map(|r| (r.kind, r.secret)).collect();
+                let first = reveals.into_iter().filter(|r| !known.contains(&(r.kind, r.secret)));
+                self.blocks.push((point, changes, first.collect()));
+            }
+            ChainFact::Sighted { change } => drop(self.open.insert((change.key, change.pair), change)),
+            ChainFact::Vanished { key, pair } => drop(self.open.remove(&(key, pair))),
+            ChainFact::Reorganised { number, .. } => {
+                self.reorganised = true;
+                self.blocks.retain(|(p, ..)| p.number < number);
+            }
+        }
+    }
+}
+
+struct Model {
+    world: World,
+    me: LocalSigner,
+    others: Vec<LocalSigner>,
+    config: WatchConfig,
+    watcher: Watcher,
+    consumer: Consumer,
+    saved: (Cursor, Consumer),
+    /// The furthest that any reorganisation went below what was confirmed.
+    deepest: bool,
+}
+
+impl Model {
+    fn new(confirmations: u64) -> Self {
+        let world = World::new(1);
+        let me = key(1);
+        let others = vec![key(2), key(3), key(4)];
+        for signer in others.iter().chain([&me]) {
+            world.chain.fund(signer.address(), U256::from(1_000_000));
+            now(world.client.deposit_eth(signer, &entity(signer), 1_000_000));
+        }
+        let config = WatchConfig::new(entity(&me), &world.deployment, confirmations);
+        let watcher = Watcher::new(world.deployment.chain, config.clone(), &Cursor::default());
+        Self { world, me, others, config, watcher, consumer: Consumer::default(), saved: Default::default(), deepest: false }
+    }
+
+    /// The ends of a channel: three are mine, one is not.
+    fn ends(&self, channel: u8) -> (&LocalSigner, &LocalSigner) {
+        match channel {
+            0 => (&self.me, &self.others[0]),
+            1 => (&self.me, &self.others[1]),
+            2 => (&self.me, &self.others[2]),
+            _ => (&self.others[0], &self.others[1]),
+        }
+    }
+
+    fn sides(&self, channel: u8) -> (&LocalSigner, &LocalSigner) {
+        let (a, b) = self.ends(channel);
+        if entity(a) < entity(b) { (a, b) } else { (b, a) }
+    }
+
+    fn side(&self, channel: u8, side: Side) -> &LocalSigner {
+        let (left, right) = self.sides(channel);
+        if side.is_left() { left } else { right }
+    }
+
+    fn send(&self, from: &LocalSigner, tx: Transaction) {
+        // It may fail: the block is there all the same.
+        let _ = now(self.world.chain.send(from, tx));
+    }
+
+    fn act(&self, channel: u8, from: &LocalSigner, call: ChainCall) {
+        let (left, right) = self.sides(channel);
+        let action = ChainAction { key: self.world.deployment.key(), pair: pair(left, right), call };
+        self.send(from, action_transaction(&self.world.deployment, &action, &Authority::Sender).unwrap());
+    }
+
+    fn dispute(&self, channel: u8) -> Option<(DisputeFact, Vec<u8>, Vec<u8>)> {
+        let (left, right) = self.sides(channel);
+        let mut found = None;
+        for (_, changes, _) in canonical(&self.world, None) {
+            for change in changes.into_iter().filter(|change| change.pair == pair(left, right)) {
+                match change.kind {
+                    ChangeKind::Dispute { dispute, fills, body, .. } => found = Some((dispute, fills, body)),
+                    ChangeKind::Closed { .. } => found = None,
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    fn run(&mut self, op: Op) {
+        match op {
+            Op::Fund(c, n) => {
+                let (a, b) = self.ends(c);
+                let funding = xln_chain::client::Funding { receiver: entity(a), peer: entity(b), amount: u128::from(n) };
+                let call = Depository::reserveToCollateralCall {
+                    token: 0,
+                    fundings: vec![xln_chain::contracts::depository::IDepository::Funding {
+                        receiver: (*funding.receiver.as_bytes()).into(),
+                        peer: (*funding.peer.as_bytes()).into(),
+                        amount: funding.amount,
+                    }],
+                };
+                self.send(a, Transaction::call(self.world.deployment.depository, call.abi_encode()));
+            }
+            Op::StartEmpty(c, left) => {
+                let starter = if left { Side::Left } else { Side::Right };
+                self.act(c, self.side(c, starter), ChainCall::StartEmptyDispute { starter, tokens: vec![TokenId(0)] });
+            }
+            Op::Start(c, left, nonce) => {
+                let starter = if left { Side::Left } else { Side::Right };
+                let evidence = self.evidence(c, nonce);
+                self.act(c, self.side(c, starter), ChainCall::StartDispute { starter, evidence, fills: vec![1, 2] });
+            }
+            Op::Accept(c) => {
+                if let Some((dispute, ..)) = self.dispute(c) {
+                    let by = self.side(c, dispute.starter.other());
+                    self.act(c, by, ChainCall::AcceptDispute { dispute, fills: Vec::new() });
+                }
+            }
+            Op::Counter(c, nonce) => {
+                if let Some((dispute, ..)) = self.dispute(c) {
+                    let by = self.side(c, dispute.starter.other());
+                    let evidence = self.evidence(c, nonce);
+                    self.act(c, by, ChainCall::CounterDispute { dispute, evidence, fills: vec![3], both: false });
+                }
+            }
+            Op::Finalize(c) => {
+                if let Some((dispute, ..)) = self.dispute(c) {
+                    let by = self.side(c, dispute.starter.other());
+                    let body = body().encode().unwrap();
+                    let starter_fills = if dispute.starter_fills_hash == Hash::ZERO { vec![] } else { vec![1, 2] };
+                    let answerer_fills = if dispute.answerer_fills_hash == Hash::ZERO { vec![] } else { vec![3] };
+                    self.act(c, by, ChainCall::FinalizeDispute { dispute, body, starter_fills, answerer_fills });
+                }
+            }
+            Op::Reveal(secrets) => {
+                let secrets = secrets.iter().map(|s| [*s; 32].into()).collect();
+                let call = xln_chain::contracts::subcontract_provider::SubcontractProvider::revealCall { kind: 1, secrets };
+                self.send(&self.others[2], Transaction::call(self.world.deployment.subcontract_provider, call.abi_encode()));
+            }
+            Op::Advance(s) => drop(self.world.chain.advance(u64::from(s))),
+            Op::Mine(n) => self.world.chain.mine_blocks(u64::from(n)),
+            Op::Wait(wait) => {
+                self.world.chain.set_automine(!wait);
+                self.world.chain.mine();
+            }
+            Op::Reorg(depth, resend) => self.reorg(u64::from(depth), resend),
+            Op::Poll => {
+                self.config.batch_blocks = 256;
+                while self.poll() {}
+            }
+            Op::PollBatch => drop(self.poll()),
+            Op::PollFlaky(requests) => {
+                let chain = Flaky::new(&self.world.chain);
+                chain.fuse.store(u64::from(requests), Ordering::Relaxed);
+                let facts = attempt(self.watcher.poll(&chain)).unwrap_or_default();
+                self.take(facts);
+            }
+            Op::Behind(blocks) => {
+                let chain = Flaky::new(&self.world.chain);
+                let head = self.world.chain.newest().number;
+                chain.limit.store(head - u64::from(blocks), Ordering::Relaxed);
+                let facts = now(self.watcher.poll(&chain));
+                self.take(facts);
+            }
+            Op::Restart(lost) => self.restart(lost),
+        }
+    }
+
+    fn evidence(&self, channel: u8, nonce: u64) -> xln_core::commitment::Evidence {
+        let (left, right) = self.sides(channel);
+        let epoch = now(self.world.client.channel(&pair(left, right))).epoch;
+        self.world.evidence(left, right, epoch, nonce, &body())
+    }
+
+    fn reorg(&mut self, depth: u64, resend: bool) {
+        // The contracts themselves stay.
+        let head = self.world.chain.newest().number;
+        let depth = depth.min(head.saturating_sub(14));
+        let confirmed = self.watcher.confirmed().map_or(0, |p| p.number);
+        self.deepest |= head - depth < confirmed || self.saved.0.last().is_some_and(|p| head - depth < p.number);
+        let dropped = self.world.chain.reorg(depth);
+        for tx in dropped.into_iter().filter(|_| resend) {
+            let _ = self.world.chain.send_from(tx.from, tx.transaction);
+        }
+        self.world.chain.mine();
+    }
+
+    fn poll(&mut self) -> bool {
+        let facts = now(self.watcher.poll(&self.world.chain));
+        let any = !facts.is_empty();
+        self.take(facts);
+        any
+    }
+
+    fn take(&mut self, facts: Vec<ChainFact>) {
+        facts.into_iter().for_each(|fact| self.consumer.take(fact));
+    }
+
+    /// Saves and goes on, or goes back to what was saved.
+    fn restart(&mut self, lost: bool) {
+        if lost {
+            self.consumer = self.saved.1.clone();
+        } else {
+            self.saved = (self.watcher.cursor(), self.consumer.clone());
+        }
+        let cursor = Cursor::parse(&self.saved.0.encode().unwrap()).unwrap();
+        self.watcher = Watcher::new(self.world.deployment.chain, self.config.clone(), &cursor);
+    }
+
+    /// Lets the chain grow beyond every fork, and compares.
+    fn check(&mut self) {
+        self.world.chain.set_automine(true);
+        for _ in 0..2 {
+            self.world.chain.mine_blocks(40);
+            while self.poll() {}
+        }
+        let head = self.world.chain.newest().number;
+        let expected = canonical(&self.world, Some(entity(&self.me)));
+        let expected = &expected[..=usize::try_from(head - self.config.confirmations).unwrap()];
+        let found: Vec<Block> = self.consumer.blocks.clone();
+        for (expected, found) in expected.iter().zip(&found) {
+            assert_eq!(expected, found);
+        }
+        assert_eq!(expected.len(), found.len());
+        assert_eq!(self.consumer.open, BTreeMap::new(), "what was sighted came true or vanished");
+        assert!(self.deepest || !self.consumer.reorganised, "a shallow reorganisation is no alarm");
+    }
+}
+
+fn body() -> Body {
+    Body { tokens: vec![(TokenId(0), 0)], clauses: Vec::new() }
+}
+
+/// All blocks with what concerns one entity, or everybody, read one by one with the plainest of means.
+fn canonical(world: &World, entity: Option<EntityId>) -> Vec<Block> {
+    let filter = LogFilter {
+        addresses: vec![world.deployment.depository, world.deployment.subcontract_provider],
+        events: vec![
+            Depository::CollateralUpdated::SIGNATURE_HASH,
+            Depository::DisputeStarted::SIGNATURE_HASH,
+            Depository::DisputeAnswered::SIGNATURE_HASH,
+            Depository::EmptyState::SIGNATURE_HASH,
+            Depository::ChannelClosed::SIGNATURE_HASH,
+            SecretsRevealed::SIGNATURE_HASH,
+        ],
+    };
+    let key = world.deployment.key();
+    let mut known = BTreeSet::new();
+    let mut blocks = Vec::new();
+    for number in 0..=world.chain.newest().number {
+        let header = now(world.chain.header(number)).unwrap();
+        let (mut changes, mut reveals): (Vec<ChainChange>, Vec<Reveal>) = Default::default();
+        for log in now(world.chain.logs(header.hash, &filter)) {
+            if let Ok(event) = SecretsRevealed::decode_log_data(&log.data) {
+                for secret in event.secrets.into_iter().map(|s| Secret(s.0)) {
+                    let kind = HashKind::from_index(event.kind).unwrap();
+                    if known.insert((kind, secret)) {
+                        reveals.push(Reveal { provider: log.address, kind, secret, at: header.timestamp });
+                    }
+                }
+                continue;
+            }
+            let ends = [log.data.topics()[1], log.data.topics()[2]].map(|t| EntityId::parse(t.0).unwrap());
+            if entity.is_some_and(|entity| !ends.contains(&entity)) {
+                continue;
+            }
+            let pair = Pair::new(ends[0], ends[1]).unwrap();
+            let data = &log.data;
+            let kind = if let Ok(e) = Depository::CollateralUpdated::decode_log_data(data) {
+                ChangeKind::Collateral(TokenFact { token: TokenId(e.token), collateral: e.collateral, ondelta: e.ondelta })
+            } else if let Ok(e) = Depository::DisputeStarted::decode_log_data(data) {
+                ChangeKind::Dispute { epoch: e.epoch, dispute: fact(&e.dispute), fills: e.starterFills.to_vec(), body: vec![] }
+            } else if let Ok(e) = Depository::DisputeAnswered::decode_log_data(data) {
+                ChangeKind::Dispute { epoch: e.epoch, dispute: fact(&e.dispute), fills: e.answererFills.to_vec(), body: vec![] }
+            } else if let Ok(e) = Depository::EmptyState::decode_log_data(data) {
+                let Some(ChangeKind::Dispute { body, .. }) = changes.last_mut().map(|c| &mut c.kind) else { panic!("a body without a start") };
+                *body = e.body.to_vec();
+                continue;
+            } else {
+                let e = Depository::ChannelClosed::decode_log_data(data).unwrap();
+                ChangeKind::Closed { epoch: e.epoch, settlement_nonce: e.settlementNonce }
+            };
+            changes.push(ChainChange { key, pair, kind });
+        }
+        blocks.push((header.point(key.chain), changes, reveals));
+    }
+    blocks
+}
+
+fn fact(d: &xln_chain::contracts::depository::IDepository::Dispute) -> DisputeFact {
+    DisputeFact {
+        nonce: d.nonce,
+        started_at: UnixSeconds(d.startedAt.to::<u64>()),
+        starter: if d.starterIsLeft { Side::Left } else { Side::Right },
+        answered: d.answered,
+        answered_at: UnixSeconds(d.answeredAt.to::<u64>()),
+        body_hash: Hash(d.bodyHash.0),
+        starter_fills_hash: Hash(d.starterFillsHash.0),
+        answerer_fills_hash: Hash(d.answererFillsHash.0),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn facts_add_up_to_the_canonical_chain(
+        confirmations in 0..6_u64,
+        batch in 1..5_u64,
+        ops in prop::collection::vec(op(), 5..60),
+    ) {
+        let mut model = Model::new(confirmations);
+        model.config.batch_blocks = batch;
+        for op in ops {
+            model.run(op);
+        }
+        model.check();
+    }
+}
