@@ -29,7 +29,7 @@ pub struct Plan {
 }
 
 /// A plan, or why there can be none.
-pub type Planned = Result<Plan, Refusal>;
+pub(super) type Planned = Result<Plan, Refusal>;
 
 pub(super) fn out_of_range(amount: Amount) -> Refusal {
     Refusal::named("AmountOutOfRange", format!("amount {amount} is out of range"))

@@ -16,7 +16,7 @@ type Question = fn(&SideToken) -> I256;
 
 /// One token of one subchannel as one side sees it: collateral and ondelta as its chain says, the rest as agreed, and
 /// nothing agreed of an epoch that is over.
-pub struct SideToken {
+pub(super) struct SideToken {
     side: Side,
     fact: TokenFact,
     state: TokenState,

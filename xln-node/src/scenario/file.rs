@@ -354,7 +354,6 @@ pub struct Diff {
 /// Hash function of a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "named by what they are")]
 pub enum Hashing {
     #[default]
     Keccak256,
@@ -364,7 +363,6 @@ pub enum Hashing {
 /// What happens to a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "named by what they do")]
 pub enum How {
     FlipByte,
     Truncate,
@@ -373,14 +371,13 @@ pub enum How {
 }
 
 /// Token -> amount.
-pub type Amounts = BTreeMap<String, Amount>;
+pub(super) type Amounts = BTreeMap<String, Amount>;
 /// Entity, pair or direction -> token -> amount.
-pub type Table = BTreeMap<String, Amounts>;
+pub(super) type Table = BTreeMap<String, Amounts>;
 
 /// What must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the language's own words, specified in docs/scenarios.md")]
 pub struct Expect {
     pub reserve: Table,
     pub debt: Table,

@@ -24,7 +24,7 @@ use super::file::{Scenario, TokenKind, TokenSpec};
 use super::refusal::RunError;
 
 /// When every scenario begins.
-pub const GENESIS: UnixSeconds = UnixSeconds(1_800_000_000);
+pub(super) const GENESIS: UnixSeconds = UnixSeconds(1_800_000_000);
 
 /// What everyone has of each token: more than a Depository takes, so that every refusal is its own.
 const AMPLE: u32 = 140;
@@ -33,7 +33,7 @@ const AMPLE: u32 = 140;
 ///
 /// # Errors
 /// [`RunError::Value`] if it is not ready, else what it gives.
-pub fn now<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, RunError>
+pub(super) fn now<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, RunError>
 where
     RunError: From<E>,
 {
@@ -94,7 +94,7 @@ impl Chain for TriedChain {
 }
 
 /// The client that everything goes through.
-pub type Client = DepositoryClient<TriedChain>;
+pub(super) type Client = DepositoryClient<TriedChain>;
 
 /// One chain.
 pub struct Place {

@@ -33,10 +33,10 @@ impl World {
                 tips.push(channel.state().clone());
             }
             // An Ack may be on its way for ever: then one side is a block behind, and knows it.
-            if let ([a, b], false) = (tips.as_slice(), busy) {
-                if a.height == b.height && a != b {
-                    return Err(RunError::Model(format!("{} and {} hold two states of one height", pair.left(), pair.right())));
-                }
+            let parted = matches!(tips.as_slice(), [a, b] if !busy && a.height == b.height && a != b);
+            if parted {
+                let text = format!("{} and {} hold two states of one height", pair.left(), pair.right());
+                return Err(RunError::Model(text));
             }
         }
         Ok(())

@@ -144,7 +144,7 @@ impl Party {
 }
 
 /// Sees every block from the story's first on; a machine takes a block that it has seen for what it is.
-pub fn watcher(entity: EntityId, place: &super::ground::Place) -> Watcher {
+pub(super) fn watcher(entity: EntityId, place: &super::ground::Place) -> Watcher {
     let deployment = place.client.deployment();
     let config = WatchConfig { start: place.start, ..WatchConfig::new(entity, deployment, 0) };
     Watcher::new(deployment.chain, config, &Cursor::default())

@@ -150,4 +150,4 @@ pub enum RunError {
 }
 
 /// What a step gives: worked, or was refused.
-pub type Verdict = Result<(), Refusal>;
+pub(super) type Verdict = Result<(), Refusal>;

@@ -266,6 +266,6 @@ fn key(name: &str, salt: u64) -> Result<LocalSigner, RunError> {
 
 /// The secret of a lock by its name.
 #[must_use]
-pub fn secret(name: &str) -> Secret {
+pub(super) fn secret(name: &str) -> Secret {
     Secret(keccak256(&[b"xln scenario secret".as_slice(), name.as_bytes()].concat()))
 }

@@ -26,7 +26,6 @@ pub(super) fn derive(vector: &Value) -> Result<Value, VectorError> {
             json!({ "expect": { "left": of("left", &left), "right": of("right", &right) } })
         }
         Err(DeltaError::Overflow) => json!({ "error": "Overflow" }),
-        Err(other) => json!({ "error": format!("{other:?}") }),
     })
 }
 

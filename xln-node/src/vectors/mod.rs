@@ -1,6 +1,7 @@
 //! Vector files: inputs and expected outputs of one pure function each, `{ "about", "vectors": [..] }`. Which function it is
 //! says the content. The project's own are compiled in, so that other implementations can be given them.
 
+mod coded;
 mod delta;
 mod fields;
 mod proof;
@@ -21,7 +22,7 @@ struct Kind {
     compute: Compute,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 11] = [
     Kind { name: "derive_delta", fields: &["input"], compute: delta::derive },
     Kind { name: "bodies", fields: &["body", "encoded"], compute: proof::body },
     Kind { name: "settlements", fields: &["diffs", "forgiven"], compute: proof::settlement },
@@ -30,6 +31,9 @@ const KINDS: [Kind; 8] = [
     Kind { name: "depository_digests", fields: &["separator", "depository"], compute: proof::digests },
     Kind { name: "signatures", fields: &["secret", "digest"], compute: proof::signature },
     Kind { name: "outcomes", fields: &["facts", "result"], compute: proof::outcome },
+    Kind { name: "wire", fields: &["part", "bytes"], compute: coded::message },
+    Kind { name: "record", fields: &["log", "bytes"], compute: coded::record },
+    Kind { name: "record", fields: &["log", "root"], compute: coded::root },
 ];
 
 /// The project's own files by name.
