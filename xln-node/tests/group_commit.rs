@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::*;
+use common::{NOW, Store, credit, open, open_channel, options, pay};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Effect, Effects, Input};
 use xln_core::types::EntityId;

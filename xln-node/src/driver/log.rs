@@ -18,6 +18,8 @@ const RECORD: u8 = b'r';
 const SNAPSHOT: &[u8] = b"s";
 const NONCE: u8 = b'n';
 const HISTORY: u8 = b'h';
+/// What the application around the node keeps, such as the place that a watcher has come to.
+const KEPT: u8 = b'k';
 /// Present from the import of a backup until the node was opened on it.
 const RESTORED: &[u8] = b"b";
 const PAGE_ROWS: usize = 256;
@@ -95,13 +97,27 @@ impl<S: Storage> StoreLog<S> {
 
     /// Any body that was ever agreed, by its hash.
     pub(super) fn evidence(&self, channel: &Hash, key: &SubchannelKey, body: &Hash) -> Result<Option<Evidence>, LogError> {
-        let row = history_key(channel, key, body);
+        let bytes = self.row(&history_key(channel, key, body))?;
+        Ok(bytes.map(|bytes| codec::decode_trusted_length(&bytes)).transpose()?)
+    }
+
+    /// Lets bytes of the application ride with the next record.
+    pub(super) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
+        self.riding.put(kept_key(name), bytes);
+    }
+
+    /// What the application kept last.
+    pub(super) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, LogError> {
+        self.row(&kept_key(name))
+    }
+
+    /// A row as it will be after the next record.
+    fn row(&self, row: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
         let riding = self.riding.ops().iter().rev().find_map(|op| match op {
-            xln_storage::WriteOp::Put { key, value } if *key == row => Some(value.clone()),
+            xln_storage::WriteOp::Put { key, value } if key == row => Some(value.clone()),
             _ => None,
         });
-        let bytes = if riding.is_some() { riding } else { self.storage.get(&row)? };
-        Ok(bytes.map(|bytes| codec::decode_trusted_length(&bytes)).transpose()?)
+        if riding.is_some() { Ok(riding) } else { Ok(self.storage.get(row)?) }
     }
 
     pub(super) const fn storage(&self) -> &S {
@@ -170,6 +186,10 @@ fn record_key(seq: u64) -> Vec<u8> {
 
 fn nonce_key(channel: &Hash) -> Vec<u8> {
     [[NONCE].as_slice(), channel.as_bytes()].concat()
+}
+
+fn kept_key(name: &str) -> Vec<u8> {
+    [[KEPT].as_slice(), name.as_bytes()].concat()
 }
 
 fn history_key(channel: &Hash, key: &SubchannelKey, body: &Hash) -> Vec<u8> {

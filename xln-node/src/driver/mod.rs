@@ -147,6 +147,20 @@ impl<S: Storage> Node<S> {
         if inputs.is_empty() { Ok(None) } else { self.step(now, inputs).map(Some) }
     }
 
+    /// Keeps bytes of the application under a name, in the same write as the next record: a watcher's cursor is kept before
+    /// the facts are handed over that it has passed.
+    pub fn keep(&mut self, name: &str, bytes: &[u8]) {
+        self.log.keep_bytes(name, bytes);
+    }
+
+    /// What was kept last under a name.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
+        Ok(self.log.kept(name)?)
+    }
+
     /// Asks for something in one channel; [`Effects::outcomes`] says whether it was accepted.
     ///
     /// # Errors

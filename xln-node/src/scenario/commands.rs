@@ -337,7 +337,9 @@ impl World {
         let mut wide = Vec::new();
         for diff in diffs {
             let token = self.channel_token(&diff.token, by, peer)?;
-            let all = (diff.left.signed(), diff.right.signed(), diff.collateral.signed(), diff.ondelta.signed());
+            let rest = || Amount(alloy_primitives::I256::ZERO.wrapping_sub(diff.left.0).wrapping_sub(diff.right.0));
+            let collateral = diff.collateral.unwrap_or_else(rest);
+            let all = (diff.left.signed(), diff.right.signed(), collateral.signed(), diff.ondelta.signed());
             let (Some(left), Some(right), Some(collateral), Some(ondelta)) = all else {
                 return Ok(Err(out_of_range(diff.left)));
             };
@@ -426,7 +428,10 @@ impl World {
             let inputs = chunk.iter().cloned().map(Input::Command).collect();
             let effects = match self.party_mut(&by)?.node_mut()?.step_whole(at, inputs)? {
                 Ok(effects) => effects,
-                Err(error) => return Ok(Err(Refusal::of(&error))),
+                Err(error) => {
+                    self.never_made(named);
+                    return Ok(Err(Refusal::of(&error)));
+                }
             };
             let issued = Issued { named: named.as_ref().map(|(name, _)| name.clone()), part };
             self.accepted(&by, effects.outcomes(), &[issued])?;
@@ -467,12 +472,20 @@ impl World {
         }
         for (part, plan) in plans {
             let worked = verdicts.iter().any(|(p, verdict)| *p == part && verdict.is_ok());
-            if let Some((name, named)) = plan.named.filter(|_| worked) {
-                self.named.insert(name, named);
+            match plan.named {
+                Some((name, named)) if worked => drop(self.named.insert(name, named)),
+                named => self.never_made(named),
             }
         }
         self.take(by, &effects, true)?;
         Ok(verdicts)
+    }
+
+    /// What was refused can still be named: then it is not pending.
+    fn never_made(&mut self, named: Option<(String, Named)>) {
+        if let Some((name, named)) = named {
+            self.named.entry(name).or_insert(named);
+        }
     }
 
     fn accepted(&mut self, by: &str, outcomes: &[InputOutcome], issued: &[Issued]) -> Result<(), RunError> {

@@ -296,7 +296,7 @@ impl World {
     /// Reads the dispute of a channel from the chain itself.
     fn running(&self, pair: &Pair, key: &SubchannelKey) -> Result<Option<Running>, RunError> {
         let place = self.ground.place_of(key).ok_or(RunError::Value("depository"))?;
-        let mut watcher = watcher(pair.left(), place);
+        let mut watcher = watcher(pair.left(), place, &xln_chain::Cursor::default());
         let mut running: Option<Running> = None;
         let mut shown = BTreeMap::new();
         loop {

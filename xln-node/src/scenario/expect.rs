@@ -1,7 +1,7 @@
 //! What must hold: the chain's word for money on chain, and both sides' word for their channel.
 
 use alloy_primitives::{I256, U256};
-use xln_core::channel::Channel;
+use xln_core::channel::{Channel, Freeze};
 use xln_core::state::TokenState;
 use xln_core::types::{Pair, Side, SubchannelKey, TokenFact, TokenId};
 
@@ -153,8 +153,17 @@ impl World {
         let (key, place) = (self.ground.key(token)?, self.ground.find(token)?);
         self.id(peer)?;
         let Some(channel) = self.view(by, peer) else { return Ok(I256::ZERO) };
-        let answers = place.ids.iter().map(|id| question(&SideToken::of(channel, &key, *id)));
-        Ok(answers.fold(I256::ZERO, I256::wrapping_add))
+        let mut sum = I256::ZERO;
+        for id in &place.ids {
+            let mut seen = SideToken::of(channel, &key, *id);
+            if channel.frozen(&key) == Some(Freeze::Alarm) {
+                // A confirmed fact vanished: what the side noted is void, and it sees what the chain says now.
+                let client = &self.ground.place(&place.chain)?.client;
+                seen.fact = now(client.collaterals(&channel.pair(), &[*id]))?.first().copied().unwrap_or(seen.fact);
+            }
+            sum = sum.wrapping_add(question(&seen));
+        }
+        Ok(sum)
     }
 
     fn check_sides(

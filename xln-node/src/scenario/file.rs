@@ -343,9 +343,9 @@ pub struct Diff {
     /// Change of right's reserve.
     #[serde(default)]
     pub right: Amount,
-    /// Change of collateral.
+    /// Change of collateral; what the other two leave, if it is not given.
     #[serde(default)]
-    pub collateral: Amount,
+    pub collateral: Option<Amount>,
     /// Change of ondelta.
     #[serde(default)]
     pub ondelta: Amount,

@@ -75,8 +75,12 @@ impl Party {
     fn start(&mut self, ground: &Ground, now: UnixSeconds) -> Result<Effects, RunError> {
         let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
         let (node, effects) = Node::open(store, Box::new(self.signer.clone()), self.options.clone(), now)?;
+        for (name, place) in &ground.places {
+            let cursor = node.kept(name)?.map(|bytes| Cursor::parse(&bytes));
+            let cursor = cursor.transpose().map_err(|_| RunError::Value("a cursor does not decode"))?;
+            self.watchers.insert(name.clone(), watcher(self.id, place, &cursor.unwrap_or_default()));
+        }
         self.node = Some(node);
-        self.watchers = ground.places.iter().map(|(name, place)| (name.clone(), watcher(self.id, place))).collect();
         Ok(effects)
     }
 
@@ -111,6 +115,10 @@ impl Party {
                 }
                 news.extend(facts);
             }
+            let cursor = watcher.cursor().encode().map_err(|_| RunError::Value("a cursor has no encoding"))?;
+            if let (Some(node), false) = (self.node.as_mut(), news.is_empty()) {
+                node.keep(name, &cursor);
+            }
         }
         Ok(news)
     }
@@ -143,9 +151,9 @@ impl Party {
     }
 }
 
-/// Sees every block from the story's first on; a machine takes a block that it has seen for what it is.
-pub(super) fn watcher(entity: EntityId, place: &super::ground::Place) -> Watcher {
+/// Follows one chain from the story's first block, or from where a cursor stands.
+pub(super) fn watcher(entity: EntityId, place: &super::ground::Place, cursor: &Cursor) -> Watcher {
     let deployment = place.client.deployment();
     let config = WatchConfig { start: place.start, ..WatchConfig::new(entity, deployment, 0) };
-    Watcher::new(deployment.chain, config, &Cursor::default())
+    Watcher::new(deployment.chain, config, cursor)
 }

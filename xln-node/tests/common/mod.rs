@@ -9,72 +9,74 @@ use xln_core::channel::{AcceptedDepository, ChannelConfig};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Effect, Effects, Input};
 use xln_core::transition::Transition;
-use xln_core::types::*;
+use xln_core::types::{
+    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Secret, SubchannelKey, TokenFact, TokenId, UnixSeconds,
+};
 use xln_core::wire::{Message, Part};
 use xln_node::driver::{Node, NodeError, NodeOptions};
 use xln_storage::{FaultStore, MemoryStore};
 
-pub type Store = FaultStore<Arc<MemoryStore>>;
+pub(crate) type Store = FaultStore<Arc<MemoryStore>>;
 
-pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
-pub const USD: TokenId = TokenId(1);
-pub const KEY: SubchannelKey = SubchannelKey { chain: ChainId(31_337), depository: Address([0xd0; 20]) };
+pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+pub(crate) const USD: TokenId = TokenId(1);
+pub(crate) const KEY: SubchannelKey = SubchannelKey { chain: ChainId(31_337), depository: Address([0xd0; 20]) };
 
-pub fn signer(number: u8) -> LocalSigner {
+pub(crate) fn signer(number: u8) -> LocalSigner {
     LocalSigner::new(&xln_merkle::keccak256(&[number])).unwrap()
 }
 
-pub fn options() -> NodeOptions {
+pub(crate) fn options() -> NodeOptions {
     let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600 }];
     let config = ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() };
     NodeOptions { config, snapshot_every: 4 }
 }
 
-pub fn open(number: u8, store: Store) -> Result<(Node<Store>, Effects), NodeError> {
+pub(crate) fn open(number: u8, store: Store) -> Result<(Node<Store>, Effects), NodeError> {
     Node::open(store, Box::new(signer(number)), options(), NOW)
 }
 
-pub fn id(number: u8) -> EntityId {
+pub(crate) fn id(number: u8) -> EntityId {
     signer(number).entity()
 }
 
-pub fn propose(peer: EntityId, transition: Transition) -> Input {
+pub(crate) fn propose(peer: EntityId, transition: Transition) -> Input {
     Input::Command(Command { peer, action: Action::Propose { transition, submit: false } })
 }
 
-pub fn open_channel(peer: EntityId) -> Vec<Input> {
+pub(crate) fn open_channel(peer: EntityId) -> Vec<Input> {
     vec![
         propose(peer, Transition::OpenSubchannel { key: KEY, providers: vec![Address([0xab; 20])], settle_margin_s: 0 }),
         propose(peer, Transition::AddToken { key: KEY, token: USD }),
     ]
 }
 
-pub fn pay(peer: EntityId, amount: u128) -> Input {
+pub(crate) fn pay(peer: EntityId, amount: u128) -> Input {
     propose(peer, Transition::DirectPayment { key: KEY, token: USD, amount })
 }
 
-pub fn credit(peer: EntityId, limit: u128) -> Input {
+pub(crate) fn credit(peer: EntityId, limit: u128) -> Input {
     propose(peer, Transition::SetCreditLimit { key: KEY, token: USD, limit })
 }
 
-pub fn secret(number: u8) -> Secret {
+pub(crate) fn secret(number: u8) -> Secret {
     Secret([number; 32])
 }
 
-pub fn lock(peer: EntityId, amount: u128, number: u8) -> Input {
+pub(crate) fn lock(peer: EntityId, amount: u128, number: u8) -> Input {
     let (kind, expiry) = (HashKind::Sha256, NOW.plus(1000));
     let hash = secret(number).hash(kind);
     propose(peer, Transition::AddPayment { key: KEY, token: USD, amount, kind, hash, expiry, onion: Vec::new() })
 }
 
-pub fn collateral(pair: Pair, number: u64, collateral: u128, ondelta: i128) -> ChainFact {
-    let point = ChainPoint { chain: KEY.chain, number, hash: Hash([number as u8; 32]), timestamp: NOW };
+pub(crate) fn collateral(pair: Pair, number: u64, collateral: u128, ondelta: i128) -> ChainFact {
+    let point = ChainPoint { chain: KEY.chain, number, hash: Hash([u8::try_from(number).unwrap(); 32]), timestamp: NOW };
     let kind = ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta });
     ChainFact::Block { point, changes: vec![ChainChange { key: KEY, pair, kind }], reveals: Vec::new() }
 }
 
 /// Checks that everything that is being sent is signed with nonces that the store has.
-pub fn assert_stored(node: &Node<Store>, effects: &Effects) {
+pub(crate) fn assert_stored(node: &Node<Store>, effects: &Effects) {
     for (_, effect) in effects.effects() {
         let Effect::Send { to, bytes } = effect else { continue };
         let side = node.channel(to).map(xln_core::channel::Channel::side);
