@@ -9,10 +9,10 @@ use xln_core::machine::Action;
 use xln_core::proof::{self, Body, body_hash};
 use xln_core::types::{DisputeFact, Hash, Nonce, Pair, Side, SubchannelKey, TokenId};
 
-use super::commands::{Plan, Planned};
-use super::file::{Act, Answer, Arguments};
+use super::step::{Act, Answer, Arguments};
 use super::ground::now;
 use super::party::watcher;
+use super::plan::{Plan, Planned};
 use super::refusal::{Refusal, RunError, Verdict};
 use super::world::World;
 

@@ -6,7 +6,7 @@ use xln_core::state::TokenState;
 use xln_core::types::{Pair, Side, SubchannelKey, TokenFact, TokenId};
 
 use super::amount::Amount;
-use super::file::{Expect, Table};
+use super::step::{Expect, Table};
 use super::ground::now;
 use super::refusal::RunError;
 use super::world::World;

@@ -4,7 +4,7 @@
 use xln_core::machine::{Effect, Input};
 use xln_core::types::{Address, EntityId, Pair};
 
-use super::file::{Act, How};
+use super::step::{Act, How};
 use super::refusal::{RunError, Verdict};
 use super::world::{Submission, World};
 use crate::transport::memory::Tamper;

@@ -10,18 +10,21 @@ mod file;
 mod ground;
 mod model;
 mod party;
+mod plan;
 mod play;
 mod pump;
 mod refusal;
 pub mod report;
 mod reserves;
+mod step;
 mod world;
 
 use std::path::Path;
 
-pub use file::{Act, Scenario, Step};
+pub use file::{EntitySpec, Scenario, TokenKind, TokenSpec};
 pub use play::{Options, Play, StepReport};
 pub use refusal::{Refusal, RunError};
+pub use step::{Act, Step, StepError};
 
 /// Reads a scenario file. Steps are read one by one when they are played.
 ///

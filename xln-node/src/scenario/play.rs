@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use xln_core::types::Pair;
 
-use super::commands::Plan;
 use super::disputes::Answering;
-use super::file::{Act, Refused, Scenario, Step};
+use super::file::Scenario;
+use super::plan::Plan;
 use super::refusal::{Refusal, RunError, Verdict};
+use super::step::{Act, Refused, Step};
 use super::world::World;
 
 /// How a story is played.

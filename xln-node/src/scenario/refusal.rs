@@ -82,7 +82,7 @@ pub enum RunError {
     Json(#[from] serde_json::Error),
     /// A step cannot be read.
     #[error(transparent)]
-    Step(#[from] super::file::StepError),
+    Step(#[from] super::step::StepError),
     /// A name that the file does not declare.
     #[error("{kind} `{name}` is not in the scenario")]
     Unknown {

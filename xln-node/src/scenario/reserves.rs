@@ -5,10 +5,11 @@ use xln_core::machine::Action;
 use xln_core::types::TokenId;
 
 use super::amount::Amount;
-use super::commands::out_of_range;
-use super::file::{Act, TokenKind};
+use super::file::TokenKind;
 use super::ground::{TokenPlace, now};
+use super::plan::out_of_range;
 use super::refusal::{RunError, Verdict};
+use super::step::Act;
 use super::world::World;
 
 impl World {

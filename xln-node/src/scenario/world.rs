@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 use xln_core::chain::ChainAction;
-use xln_core::channel::ChannelConfig;
+use xln_core::channel::{AcceptedDepository, ChannelConfig};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::LocalSigner;
 use xln_core::machine::EffectId;
@@ -104,7 +104,7 @@ impl World {
         let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
         let ground = Ground::new(&scenario, &owners)?;
         let config = ChannelConfig {
-            depositories: ground.places.values().map(|place| place.client.deployment().accepted()).collect(),
+            depositories: ground.places.values().map(|place| accepted(place, &scenario)).collect(),
             vigilant: scenario.auto,
             ..ChannelConfig::default()
         };
@@ -227,6 +227,12 @@ impl World {
             trace.push(entry());
         }
     }
+}
+
+/// A Depository as everyone accepts it, with the story's own margin.
+fn accepted(place: &super::ground::Place, scenario: &Scenario) -> AcceptedDepository {
+    let usual = place.client.deployment().accepted();
+    AcceptedDepository { max_settle_margin_s: usual.max_settle_margin_s.max(scenario.settle_margin_s), ..usual }
 }
 
 /// Keys in order of the names; `left` decides by trying.

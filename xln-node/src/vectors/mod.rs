@@ -37,15 +37,17 @@ const KINDS: [Kind; 11] = [
 ];
 
 /// The project's own files by name.
-const OWN: [(&str, &str); 8] = [
+const OWN: [(&str, &str); 10] = [
     ("bodies", include_str!("../../../xln-core/tests/vectors/bodies.json")),
     ("commitments", include_str!("../../../xln-core/tests/vectors/commitments.json")),
     ("depository_digests", include_str!("../../../xln-core/tests/vectors/depository_digests.json")),
     ("derive_delta", include_str!("../../../xln-core/tests/vectors/derive_delta.json")),
     ("fills", include_str!("../../../xln-core/tests/vectors/fills.json")),
     ("outcomes", include_str!("../../../xln-core/tests/vectors/outcomes.json")),
+    ("record", include_str!("../../../xln-core/tests/vectors/record.json")),
     ("settlements", include_str!("../../../xln-core/tests/vectors/settlements.json")),
     ("signatures", include_str!("../../../xln-core/tests/vectors/signatures.json")),
+    ("wire", include_str!("../../../xln-core/tests/vectors/wire.json")),
 ];
 
 /// Names of the project's own files.
