@@ -56,8 +56,13 @@ impl Deployment {
 
     /// As a node's configuration names it.
     #[must_use]
-    pub const fn accepted(&self) -> AcceptedDepository {
-        AcceptedDepository { key: self.key(), window_s: self.window_s }
+    pub fn accepted(&self) -> AcceptedDepository {
+        AcceptedDepository {
+            key: self.key(),
+            window_s: self.window_s,
+            providers: vec![self.subcontract_provider],
+            max_settle_margin_s: 3600,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ enum Op {
     PollBatch,
     PollFlaky(u8),
     Behind(u8),
+    ReorgInPoll(u8, u8),
     Restart(bool),
 }
 
@@ -57,6 +58,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::PollBatch),
         2 => (0..9_u8).prop_map(Op::PollFlaky),
         2 => (0..9_u8).prop_map(Op::Behind),
+        4 => (1..12_u8, 1..9_u8).prop_map(|(n, d)| Op::ReorgInPoll(n, d)),
         2 => any::<bool>().prop_map(Op::Restart),
     ]
 }
@@ -249,6 +251,17 @@ impl Model {
                 let facts = attempt(self.watcher.poll(&chain)).unwrap_or_default();
                 self.take(facts);
             }
+            Op::ReorgInPoll(requests, depth) => {
+                let chain = Flaky::new(&self.world.chain);
+                let depth = self.depth(u64::from(depth));
+                chain.replace.0.store(u64::from(requests), Ordering::Relaxed);
+                chain.replace.1.store(depth, Ordering::Relaxed);
+                let before = self.world.chain.newest();
+                let facts = attempt(self.watcher.poll(&chain)).unwrap_or_default();
+                self.take(facts);
+                // It may have gone below what this very poll confirmed.
+                self.deepest |= self.world.chain.newest() != before && depth > self.config.confirmations;
+            }
             Op::Behind(blocks) => {
                 let chain = Flaky::new(&self.world.chain);
                 let head = self.world.chain.newest().number;
@@ -266,12 +279,17 @@ impl Model {
         self.world.evidence(left, right, epoch, nonce, &body())
     }
 
-    fn reorg(&mut self, depth: u64, resend: bool) {
-        // The contracts themselves stay.
+    /// How deep a reorganisation may go: the contracts themselves stay. Notes whether that is below anything confirmed.
+    fn depth(&mut self, wanted: u64) -> u64 {
         let head = self.world.chain.newest().number;
-        let depth = depth.min(head.saturating_sub(14));
+        let depth = wanted.min(head.saturating_sub(14));
         let confirmed = self.watcher.confirmed().map_or(0, |p| p.number);
         self.deepest |= head - depth < confirmed || self.saved.0.last().is_some_and(|p| head - depth < p.number);
+        depth
+    }
+
+    fn reorg(&mut self, depth: u64, resend: bool) {
+        let depth = self.depth(depth);
         let dropped = self.world.chain.reorg(depth);
         for tx in dropped.into_iter().filter(|_| resend) {
             let _ = self.world.chain.send_from(tx.from, tx.transaction);
@@ -395,7 +413,7 @@ fn fact(d: &xln_chain::contracts::depository::IDepository::Dispute) -> DisputeFa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn facts_add_up_to_the_canonical_chain(

@@ -16,16 +16,22 @@ pub struct Flaky {
     pub limit: Arc<AtomicU64>,
     /// Requests so far.
     pub asked: Arc<AtomicU64>,
+    /// Requests until blocks are replaced, and how many.
+    pub replace: Arc<(AtomicU64, AtomicU64)>,
 }
 
 impl Flaky {
     pub fn new(inner: &EmbeddedChain) -> Self {
         let number = |n| Arc::new(AtomicU64::new(n));
-        Self { inner: inner.clone(), fuse: number(u64::MAX), limit: number(u64::MAX), asked: number(0) }
+        Self { inner: inner.clone(), fuse: number(u64::MAX), limit: number(u64::MAX), asked: number(0), replace: Arc::new((AtomicU64::new(u64::MAX), AtomicU64::new(0))) }
     }
 
     fn ask(&self) -> Result<(), ChainError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.asked.fetch_add(1, Ordering::Relaxed) == self.replace.0.load(Ordering::Relaxed) {
+            let depth = self.replace.1.load(Ordering::Relaxed);
+            self.inner.reorg(depth);
+            self.inner.mine_blocks(depth + 1);
+        }
         match self.fuse.load(Ordering::Relaxed) {
             u64::MAX => Ok(()),
             0 => {
