@@ -154,7 +154,7 @@ impl World {
         let wire = VecDeque::new();
         let (logs, snapshots) = (Default::default(), [None, None]);
         let mut world = Self { signers, machines, logs, snapshots, wire, now: 1_000_000, block: 0, collateral: (0, 0) };
-        let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600 }];
+        let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }];
         for i in 0..2 {
             let config = ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };
             world.stage(i, vec![Input::Configure(config)]);

@@ -238,6 +238,12 @@ impl ChainView {
         true
     }
 
+    /// Forgets the blocks from `number` on: they are not part of the chain any more.
+    pub fn roll_back(&mut self, number: u64) {
+        self.points.retain(|point| point.number < number);
+        self.reveals.retain(|_, seen| seen.number < number);
+    }
+
     /// What it knows of a block that a peer names.
     #[must_use]
     pub fn judge(&self, point: &ChainPoint) -> PointVerdict {

@@ -3,10 +3,10 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::limits::{MAX_FORGIVEN, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS};
+use crate::limits::{MAX_FORGIVEN, MAX_LOCK_S, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS};
 use crate::state::{ChannelState, Pending, SettlementAction, Subchannel, TokenState};
 use crate::transition::settlement_holds;
-use crate::types::{AMOUNT_BOUND, Side, TokenId};
+use crate::types::{AMOUNT_BOUND, Nonce, Side, SubchannelKey, TokenId};
 
 /// What is wrong with a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum StateError {
     /// A state has lost a signature, or its nonce passes the greatest that was signed.
     #[error("a signature or nonce is missing")]
     Unsigned,
+    /// Something is there that a closed or closing subchannel cannot have.
+    #[error("a closed or closing subchannel is not empty")]
+    NotEmpty,
     /// Holds are not the sum of what is pending.
     #[error("holds are not the sum of what is pending")]
     HoldMismatch,
@@ -46,13 +49,29 @@ impl ChannelState {
         if !valid || !self.pair.is_ordered() {
             return Err(StateError::InvalidPair);
         }
-        at_most(self.subchannels.len(), MAX_SUBCHANNELS)?;
-        self.subchannels.values().try_for_each(|s| s.check(self.next_id))
+        let nonce = |side| Nonce::of(self.height, side) == Some(self.nonce);
+        if !nonce(Side::Left) && !nonce(Side::Right) {
+            return Err(StateError::OutOfRange);
+        }
+        for side in [Side::Left, Side::Right] {
+            at_most(self.subchannels.values().filter(|s| s.opened_by == side).count(), MAX_SUBCHANNELS / 2)?;
+        }
+        self.subchannels.iter().try_for_each(|(key, s)| s.check(key, self.next_id))
     }
 }
 
 impl Subchannel {
-    fn check(&self, next_id: u64) -> Result<(), StateError> {
+    fn check(&self, key: &SubchannelKey, next_id: u64) -> Result<(), StateError> {
+        let repeated = self.providers.iter().enumerate().any(|(i, p)| self.providers.iter().take(i).any(|q| q == p));
+        if self.providers.is_empty() || repeated || self.settle_margin_s > MAX_LOCK_S {
+            return Err(StateError::OutOfRange);
+        }
+        if self.point.is_some_and(|point| point.chain != key.chain) {
+            return Err(StateError::OutOfRange);
+        }
+        if self.closed && !(self.tokens.is_empty() && self.pending.is_empty() && self.settlement.is_none()) {
+            return Err(StateError::NotEmpty);
+        }
         at_most(self.tokens.len(), MAX_TOKENS)?;
         at_most(self.pending.len(), MAX_PENDING)?;
         at_most(self.providers.len(), MAX_PROVIDERS)?;
@@ -80,12 +99,18 @@ impl Subchannel {
         let (token, amount) = match pending {
             Pending::Payment(p) => {
                 at_most(p.onion.len(), MAX_ONION_BYTES)?;
+                if p.revealed_at.is_some_and(|at| at > p.expiry) {
+                    return Err(StateError::OutOfRange);
+                }
                 (p.token, p.amount)
             }
             Pending::Swap(s) => {
                 if s.remaining > s.give || s.want == 0 || s.want >= AMOUNT_BOUND || !self.tokens.contains_key(&s.want_token)
                 {
                     return Err(StateError::Dangling);
+                }
+                if s.give_token == s.want_token || s.min_fill > s.give || s.give >= AMOUNT_BOUND {
+                    return Err(StateError::OutOfRange);
                 }
                 (s.give_token, s.remaining)
             }
@@ -104,8 +129,14 @@ impl Subchannel {
         if open.id >= next_id {
             return Err(StateError::Dangling);
         }
-        let SettlementAction::Update(update) = &open.action else { return Ok(()) };
+        let SettlementAction::Update(update) = &open.action else {
+            return if self.pending.is_empty() { Ok(()) } else { Err(StateError::NotEmpty) };
+        };
         at_most(update.forgiven.len(), MAX_FORGIVEN)?;
+        let ascending = update.diffs.iter().zip(update.diffs.iter().skip(1)).all(|(a, b)| a.token < b.token);
+        if !ascending || update.diffs.iter().any(|diff| !self.tokens.contains_key(&diff.token)) {
+            return Err(StateError::Dangling);
+        }
         for diff in &update.diffs {
             let (left, right) = settlement_holds(diff).ok_or(StateError::OutOfRange)?;
             add(holds, diff.token, Side::Left, left)?;

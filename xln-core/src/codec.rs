@@ -12,7 +12,7 @@ use wincode::{SchemaRead, SchemaWrite};
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// Largest allocation made on the word of a length prefix of a peer, in bytes of memory.
-const PREALLOCATION: usize = 1 << 20;
+const PREALLOCATION: usize = 1 << 19;
 /// The same for a node's own store, whose records and snapshots grow with the node.
 const STORE_PREALLOCATION: usize = 1 << 30;
 

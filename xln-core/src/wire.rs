@@ -192,10 +192,11 @@ impl Message {
         if *version != WIRE_VERSION {
             return Err(CodecError::UnknownVersion(*version));
         }
-        let message: Self = codec::decode(rest)?;
-        if message.parts.len() > MAX_PARTS {
-            return Err(CodecError::TooLong { length: message.parts.len(), max: MAX_PARTS });
+        // The number of parts stands behind the 32 bytes of the channel, in one byte up to 250: looked at before anything is
+        // allocated for them.
+        if let Some(parts) = rest.get(32).map(|count| usize::from(*count)).filter(|count| *count > MAX_PARTS) {
+            return Err(CodecError::TooLong { length: parts, max: MAX_PARTS });
         }
-        Ok(message)
+        codec::decode(rest)
     }
 }

@@ -191,7 +191,7 @@ fn rule_9_a_block_dated_back_is_judged_by_the_receivers_clock_with_the_same_boun
     let setups: [(Option<Transition>, Transition); 6] = [
         (None, lock(10, 1, expiry)),
         (None, offer(expiry)),
-        (None, settlement(diff(-5, 0, 0), expiry)),
+        (None, settlement(diff(0, -5, 0), expiry)),
         (None, Transition::ProposeClose { key: KEY, expiry }),
         (Some(lock(10, 1, expiry)), Transition::SettlePayment { key: KEY, id: 1, secret: secret(1) }),
         (Some(offer(expiry)), Transition::FillSwap { key: KEY, id: 1, fill: 10 }),

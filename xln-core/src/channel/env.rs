@@ -11,7 +11,7 @@ use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;
 use crate::commitment::{CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, SignatureError};
-use crate::types::{ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
+use crate::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
 /// What a node promises and expects in all its channels.
@@ -27,23 +27,42 @@ pub struct ChannelConfig {
     pub vigilant: bool,
     /// How long before a payment's expiry its beneficiary reveals on chain, in seconds.
     pub reveal_margin_s: u64,
+    /// The shortest dispute window that it accepts, in seconds: at least twice the time that confirmations and the longest
+    /// outage which it promises to survive take together.
+    pub min_window_s: u64,
     /// How many channels strangers and this node may open in all.
     pub max_channels: u32,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub struct AcceptedDepository {
     /// Which one.
     pub key: SubchannelKey,
     /// Its dispute window, in seconds.
     pub window_s: u64,
+    /// SubcontractProviders that this node trusts to judge its payments and swaps in a dispute.
+    pub providers: Vec<Address>,
+    /// The largest settle margin that it accepts, in seconds: a peer's long one would make every settlement a reveal on chain.
+    pub max_settle_margin_s: u64,
 }
 
 impl ChannelConfig {
     /// [`ChannelConfig::max_channels`] as a count.
     pub(crate) fn max_channels(&self) -> usize {
         usize::try_from(self.max_channels).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a subchannel may be opened like this: a Depository that this node accepts and whose window leaves it time
+    /// to answer, providers that it trusts, a margin that still lets payments settle off chain.
+    #[must_use]
+    pub fn accepts(&self, key: &SubchannelKey, providers: &[Address], settle_margin_s: u64) -> bool {
+        self.depositories.iter().any(|d| {
+            d.key == *key
+                && d.window_s >= self.min_window_s
+                && settle_margin_s <= d.max_settle_margin_s
+                && providers.iter().all(|p| d.providers.contains(p))
+        })
     }
 
     /// The dispute window of an accepted Depository, in seconds.
@@ -55,7 +74,15 @@ impl ChannelConfig {
 
 impl Default for ChannelConfig {
     fn default() -> Self {
-        Self { depositories: Vec::new(), resend_s: 10, peer_timeout_s: 120, vigilant: true, reveal_margin_s: 600, max_channels: 100_000 }
+        Self {
+            depositories: Vec::new(),
+            resend_s: 10,
+            peer_timeout_s: 120,
+            vigilant: true,
+            reveal_margin_s: 600,
+            min_window_s: 3600,
+            max_channels: 100_000,
+        }
     }
 }
 

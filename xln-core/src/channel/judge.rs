@@ -5,10 +5,27 @@ use super::{Channel, Env};
 use crate::block::Block;
 use crate::chain::PointVerdict;
 use crate::limits::MAX_CLOCK_DRIFT_S;
+use crate::proof::{SettlementUpdate, TokenDiff};
 use crate::state::{ChannelState, Pending};
 use crate::transition::{Transition, TransitionError};
-use crate::types::{ChainPoint, Reveal, SubchannelFacts, SubchannelKey, UnixSeconds};
+use crate::types::{ChainPoint, Reveal, Side, SubchannelFacts, SubchannelKey, UnixSeconds};
 use crate::wire::RejectReason;
+
+/// Settlements that the application has consented to and the peer has not proposed.
+const MAX_CONSENTS: usize = 16;
+
+/// Whether a settlement takes nothing from `side`: in no token its reserve falls, nor reserve and channel together, and
+/// none of its claims is forgiven.
+fn is_fair(side: Side, update: &SettlementUpdate) -> bool {
+    let gains = |diff: &TokenDiff| {
+        let (reserve, channel) = match side {
+            Side::Left => (diff.left, Some(diff.ondelta)),
+            Side::Right => (diff.right, diff.collateral().and_then(|c| c.checked_sub(diff.ondelta))),
+        };
+        reserve >= 0 && channel.and_then(|c| c.checked_add(reserve)).is_some_and(|sum| sum >= 0)
+    };
+    update.diffs.iter().all(gains) && update.forgiven.iter().all(|f| f.debtor == side)
+}
 
 /// What becomes of a block.
 pub(super) enum Verdict {
@@ -52,7 +69,14 @@ impl Channel {
             return Verdict::Never(RejectReason::Frozen { index });
         }
         match transition {
-            Transition::OpenSubchannel { key, .. } if env.config.window_s(key).is_none() => {
+            Transition::OpenSubchannel { key, providers, settle_margin_s }
+                if !env.config.accepts(key, providers, *settle_margin_s) =>
+            {
+                Verdict::Never(RejectReason::Policy { index })
+            }
+            Transition::ProposeSettlement { key, update, .. }
+                if !is_fair(self.me, update) && !self.consents.contains(&(*key, update.clone())) =>
+            {
                 Verdict::Never(RejectReason::Policy { index })
             }
             _ if self.too_late(env.now, transition, after) => {
@@ -79,6 +103,26 @@ impl Channel {
                 _ => false,
             },
             _ => false,
+        }
+    }
+
+    /// The application's consent to a settlement that the peer may propose, once: without it this side signs only what
+    /// takes nothing from it.
+    pub(crate) fn consent(&mut self, key: &SubchannelKey, update: SettlementUpdate) {
+        if self.consents.len() >= MAX_CONSENTS {
+            self.consents.remove(0);
+        }
+        self.consents.push((*key, update));
+    }
+
+    /// A consent is used up by the block that carries what it allows.
+    pub(super) fn use_consents(&mut self, block: &Block) {
+        for transition in &block.transitions {
+            if let Transition::ProposeSettlement { key, update, .. } = transition {
+                if let Some(at) = self.consents.iter().position(|(k, u)| k == key && u == update) {
+                    self.consents.remove(at);
+                }
+            }
         }
     }
 

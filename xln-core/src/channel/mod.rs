@@ -119,6 +119,8 @@ struct Waiting {
     block: Arc<Block>,
     signature: Signature,
     since: UnixSeconds,
+    /// When it was judged last.
+    judged: UnixSeconds,
     /// The state after it, once it was judged and only my own signature is missing.
     signing: Option<SignedState>,
 }
@@ -175,6 +177,8 @@ pub struct Channel {
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
+    /// Settlements that the application lets the peer propose.
+    consents: Vec<(SubchannelKey, SettlementUpdate)>,
     /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
     secrets: BTreeMap<(SubchannelKey, u64), Secret>,
     /// Payments whose secret this node has put on chain by itself.
@@ -210,6 +214,7 @@ impl Channel {
             watches: BTreeMap::new(),
             recovering: false,
             connected: false,
+            consents: Vec::new(),
             secrets: BTreeMap::new(),
             revealing: BTreeSet::new(),
             sync_refused: BTreeMap::new(),

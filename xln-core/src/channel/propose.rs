@@ -10,7 +10,7 @@ use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState,
 use crate::block::{Block, BlockError, next_base};
 use crate::commitment::Commitment;
 use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSITIONS, MAX_HEIGHT_GAP};
-use crate::state::ChannelState;
+use crate::state::{ChannelState, Pending};
 use crate::transition::{Applier, Transition, TransitionError};
 use crate::types::{Hash, Nonce, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
@@ -40,8 +40,8 @@ pub enum CommandError {
     /// An entity has no channel with itself or a malformed id.
     #[error("no channel with that entity is possible")]
     UnknownPeer,
-    /// The Depository is not among those that this node accepts.
-    #[error("depository is not accepted")]
+    /// Depository, provider or margin are not among those that this node accepts.
+    #[error("depository, provider or margin is not accepted")]
     UnknownDepository,
     /// SyncChain is made by the machine from its own view only.
     #[error("this transition is made by the node itself")]
@@ -86,18 +86,30 @@ impl Channel {
         };
         let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
         *speculative = Some(state);
+        self.remember_secret(env, &transition);
         verdict?;
-        if let Transition::SettlePayment { key, id, secret } = &transition {
-            self.secrets.insert((*key, *id), *secret);
-        }
         self.mempool.push_back(Queued { id, transition, submit });
         Ok(())
     }
 
+    /// The secret of a payment that is still good stays known, also if it comes too late to settle off chain: the registry
+    /// on chain takes it until the expiry.
+    fn remember_secret(&mut self, env: &Env<'_>, transition: &Transition) {
+        let Transition::SettlePayment { key, id, secret } = transition else { return };
+        let pending = self.tip.state.subchannels.get(key).and_then(|s| s.pending.get(id));
+        if let Some(Pending::Payment(p)) = pending {
+            if p.payer != self.me && env.now <= p.expiry && secret.hash(p.kind) == p.hash {
+                self.secrets.insert((*key, *id), *secret);
+            }
+        }
+    }
+
     fn check_own(&self, env: &Env<'_>, transition: &Transition) -> Result<(), CommandError> {
         let Some(key) = transition.key() else { return Ok(()) };
-        if matches!(transition, Transition::OpenSubchannel { .. }) && env.config.window_s(key).is_none() {
-            return Err(CommandError::UnknownDepository);
+        if let Transition::OpenSubchannel { providers, settle_margin_s, .. } = transition {
+            if !env.config.accepts(key, providers, *settle_margin_s) {
+                return Err(CommandError::UnknownDepository);
+            }
         }
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),

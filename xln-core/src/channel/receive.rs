@@ -79,7 +79,7 @@ impl Channel {
         // Another copy of a deferred block does not make its patience start anew.
         let waits = self.waiting.as_ref().filter(|w| w.block == block);
         let since = waits.map_or(env.now, |w| w.since);
-        self.judge_proposal(env, Waiting { block, signature, since, signing: None }, &hash)
+        self.judge_proposal(env, Waiting { block, signature, since, judged: env.now, signing: None }, &hash)
     }
 
     /// Whether a block was answered before; the answer goes out again, byte for byte.
@@ -135,9 +135,12 @@ impl Channel {
             return self.refuse(env, block.height, hash, RejectReason::HeightTooLow);
         }
         match self.judge(env, block, &state, waiting.since) {
-            Verdict::Fits => self.accept(env, waiting, state, commitment),
+            Verdict::Fits => {
+                self.use_consents(&waiting.block);
+                self.accept(env, waiting, state, commitment)
+            }
             Verdict::Later => {
-                self.waiting = Some(waiting);
+                self.waiting = Some(Waiting { judged: env.now, ..waiting });
                 Ok(())
             }
             Verdict::Never(reason) => self.refuse(env, waiting.block.height, hash, reason),

@@ -131,13 +131,15 @@ impl Channel {
         if self.recovering {
             self.recover();
         }
+        // The peer may be waiting to hear that both are level.
+        self.send_reestablish(env, false);
         self.sign_settlements(env, &[])
     }
 
     /// What time brings: resending, giving up on a deferral, reporting silence.
     pub(crate) fn tick(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
         self.judge_waiting(env)?;
-        let Some(own) = &self.own else { return Ok(()) };
+        let Some(own) = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some()) else { return Ok(()) };
         let (since, last) = (own.since, own.last_sent);
         if env.now >= last.plus(env.config.resend_s) && self.connected {
             let silent = env.now >= since.plus(env.config.peer_timeout_s);
@@ -165,10 +167,13 @@ impl Channel {
 
     /// When time alone will change something.
     pub(crate) fn deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
-        let own = self.own.as_ref().filter(|_| self.connected).map(|o| o.last_sent.plus(config.resend_s));
+        let sent = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some());
+        let own = sent.filter(|_| self.connected).map(|o| o.last_sent.plus(config.resend_s));
         let waiting = self.waiting.as_ref().filter(|w| w.signing.is_none()).map(|w| {
             let patience = w.since.plus(config.peer_timeout_s.wrapping_div(2).saturating_add(1));
-            w.block.timestamp.minus(MAX_CLOCK_DRIFT_S).max(w.since.plus(1)).min(patience)
+            let clock = w.block.timestamp.minus(MAX_CLOCK_DRIFT_S);
+            // What waits for the chain is judged again when the chain moves, not by the clock.
+            if clock > w.judged { clock.min(patience) } else { patience }
         });
         own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).min()
     }

@@ -21,6 +21,8 @@ const REMEMBERED_FACTS: usize = 256;
 pub struct Watch {
     /// Facts by the block from which they hold, ascending.
     history: VecDeque<(u64, SubchannelFacts)>,
+    /// Something before the history was forgotten.
+    forgot: bool,
     /// A start or answer in a block, confirmed or not, with its epoch.
     sighted: Option<(u32, DisputeFact)>,
     /// A close stands in an unconfirmed block.
@@ -53,8 +55,17 @@ impl Watch {
         self.shown.get(hash)
     }
 
-    fn facts_at(&self, number: u64) -> Option<&SubchannelFacts> {
-        self.history.iter().rev().find(|(from, _)| *from <= number).map(|(_, facts)| facts)
+    /// The facts at a block; `None` if they are forgotten. Before the first change there is nothing.
+    fn facts_at(&self, number: u64) -> Option<SubchannelFacts> {
+        let found = self.history.iter().rev().find(|(from, _)| *from <= number).map(|(_, facts)| facts.clone());
+        found.or_else(|| (!self.forgot).then(SubchannelFacts::default))
+    }
+
+    /// Takes back what blocks from `number` on have brought. Whether there was anything.
+    fn roll_back(&mut self, number: u64) -> bool {
+        let before = self.history.len();
+        self.history.retain(|(from, _)| *from < number);
+        self.history.len() != before
     }
 
     fn change(&mut self, number: u64, kind: &ChangeKind) {
@@ -75,6 +86,7 @@ impl Watch {
         }
         if self.history.len() > REMEMBERED_FACTS {
             self.history.pop_front();
+            self.forgot = true;
         }
     }
 
@@ -113,6 +125,9 @@ impl Channel {
         let epoch = self.tip.state.subchannels.get(key).map_or(0, |s| s.epoch);
         if watch.alarm {
             Some(Freeze::Alarm)
+        } else if self.tip.state.subchannels.contains_key(key) && watch.facts().is_some_and(|f| f.epoch > epoch) {
+            // Leaves of a dead epoch enforce nothing: nothing is agreed in them.
+            Some(Freeze::Sighted)
         } else if watch.closing || watch.sighted.is_some_and(|(e, _)| e >= epoch) {
             Some(Freeze::Sighted)
         } else if watch.own_start.is_some_and(|e| e >= epoch) {
@@ -151,11 +166,16 @@ impl Channel {
         }
     }
 
+    /// Whether the chain shows a dispute in some subchannel.
+    pub(crate) fn sees_dispute(&self, chain: crate::types::ChainId) -> bool {
+        self.watches.iter().any(|(key, watch)| key.chain == chain && watch.sighted.is_some())
+    }
+
     /// Confirmed blocks vanished. Facts that came with them are not to be trusted until someone looks.
     pub(crate) fn chain_reorganised(&mut self, env: &mut Env<'_>, chain: crate::types::ChainId, number: u64) {
         let peer = self.pair().entity(self.peer());
         for (key, watch) in self.watches.iter_mut().filter(|(key, _)| key.chain == chain) {
-            if watch.history.iter().any(|(from, _)| *from >= number) && !watch.alarm {
+            if watch.roll_back(number) && !watch.alarm {
                 watch.alarm = true;
                 env.out.events.push(Event::Alarm { peer, key: *key });
             }
@@ -188,6 +208,7 @@ impl Channel {
             let Some(point) = subchannel.point else { continue };
             while watch.history.get(1).is_some_and(|(from, _)| *from <= point.number) {
                 watch.history.pop_front();
+                watch.forgot = true;
             }
             if watch.facts().is_some_and(|f| f.epoch == subchannel.epoch && f.dispute.is_none()) {
                 watch.closing = false;
@@ -242,7 +263,10 @@ impl Channel {
         point: &ChainPoint,
     ) -> Option<(SubchannelFacts, Vec<Reveal>)> {
         let subchannel = self.tip.state.subchannels.get(key)?;
-        let known = self.watches.get(key).and_then(|w| w.facts_at(point.number)).cloned().unwrap_or_default();
+        let known = match self.watches.get(key) {
+            Some(watch) => watch.facts_at(point.number)?,
+            None => SubchannelFacts::default(),
+        };
         let facts = SubchannelFacts {
             tokens: subchannel.tokens.keys().map(|token| fact_of(&known, *token)).collect(),
             ..known

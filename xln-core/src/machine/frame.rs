@@ -211,10 +211,14 @@ impl Frame {
                 }),
                 None => Ok(()),
             },
-            ChainFact::Reorganised { chain, number } => self.each(work, |_| true, |c, env| {
-                c.chain_reorganised(env, *chain, *number);
-                Ok(())
-            }),
+            ChainFact::Reorganised { chain, number } => {
+                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
+                chains.entry(*chain).or_default().roll_back(*number);
+                self.each(work, |_| true, |c, env| {
+                    c.chain_reorganised(env, *chain, *number);
+                    Ok(())
+                })
+            }
         }
     }
 
@@ -401,7 +405,7 @@ fn hash_effect(effect: &Effect) -> Result<Hash, CodecError> {
             let mut hasher = xln_merkle::Keccak256::new();
             hasher.update(b"xln send 1");
             hasher.update(to.as_bytes());
-            hasher.update(&bytes.len().to_be_bytes());
+            hasher.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(bytes.rchunks(256).next().unwrap_or_default());
             Ok(Hash(hasher.finalize()))
         }
@@ -422,6 +426,10 @@ fn act(
 ) -> Result<(), CommandError> {
     match action.clone() {
         Action::Propose { transition, submit } => channel.enqueue(env, speculative, id, transition, submit),
+        Action::Consent { key, update } => {
+            channel.consent(&key, update);
+            Ok(())
+        }
         Action::SubmitSettlement { key } => channel.submit_settlement(env, &key),
         Action::StartDispute { key, arguments } => channel.start_dispute(env, &key, arguments),
         Action::StartEmptyDispute { key, tokens } => channel.start_empty(env, &key, tokens),
@@ -503,7 +511,7 @@ impl Channel {
 
     /// Whether a new block on this chain may change something for it.
     fn awaits_chain(&self, chain: ChainId) -> bool {
-        self.waits() || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
+        self.waits() || self.sees_dispute(chain) || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }
 

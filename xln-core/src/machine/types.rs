@@ -8,6 +8,7 @@ use crate::channel::{Arguments, ChannelConfig, CommandError, CommandId, Event, P
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::Signature;
+use crate::proof::SettlementUpdate;
 use crate::transition::Transition;
 use crate::types::{Address, EntityId, Hash, HashKind, Secret, SubchannelKey, TokenId, UnixSeconds};
 
@@ -86,6 +87,14 @@ pub enum Action {
         transition: Transition,
         /// For a settlement or close: submit it once both signatures are there.
         submit: bool,
+    },
+    /// Lets the peer propose this settlement, once, although it takes something from this side: a reserve, a balance, or a
+    /// claim that it forgives. What takes nothing needs no consent.
+    Consent {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Exactly this diff.
+        update: SettlementUpdate,
     },
     /// Submit the open settlement or close.
     SubmitSettlement {

@@ -77,7 +77,7 @@ pub struct Net {
 
 pub fn config() -> ChannelConfig {
     let depositories =
-        [KEY, KEY2].map(|key| AcceptedDepository { key, window_s: 3600 }).to_vec();
+        [KEY, KEY2].map(|key| AcceptedDepository { key, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }).to_vec();
     ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() }
 }
 

@@ -1,0 +1,16 @@
+# Sourced by the other scripts: where build caches live, and a bound on their size.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/xln"
+mkdir -p "$cache"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+# A cache that only grows fills a disk: past this many GiB it starts anew.
+bound_gib="${XLN_CACHE_GIB:-16}"
+if [ -d "$CARGO_TARGET_DIR" ] && [ "$(du -s --block-size=1G "$CARGO_TARGET_DIR" | cut -f1)" -gt "$bound_gib" ]; then
+  echo "cache is over ${bound_gib} GiB: starting anew"
+  rm -rf "$CARGO_TARGET_DIR"
+fi
+
+say() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }

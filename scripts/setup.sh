@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the full test suite needs beyond Rust: the wasm target, Node with the pinned Foundry and solc packages,
+# and strace. Does nothing that is done already.
+source "$(dirname "$0")/env.sh"
+
+package() {
+  command -v "$1" >/dev/null && return
+  shift
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo"
+  command -v apt-get >/dev/null || { echo "install $* by your system's means, then run this again" >&2; exit 1; }
+  $sudo apt-get update -qq
+  $sudo apt-get install -y -qq --no-install-recommends "$@"
+}
+
+say "system packages"
+package cc build-essential
+package npm nodejs npm
+package strace strace
+say "rust"
+rustup component add rustfmt clippy
+rustup target add wasm32-unknown-unknown
+say "contracts' tools"
+contracts/scripts/setup.sh
