@@ -85,6 +85,7 @@ impl World {
     /// # Errors
     /// [`RunError`] of nodes and chains.
     pub fn issue(&mut self, plan: Plan, part: Option<usize>) -> Result<Verdict, RunError> {
+        self.consent(&plan)?;
         let Plan { by, commands, named } = plan;
         for chunk in commands.chunks(RECORD_COMMANDS) {
             let at = self.now;
@@ -114,6 +115,7 @@ impl World {
     /// # Errors
     /// [`RunError`] of nodes and chains.
     pub fn issue_together(&mut self, by: &str, plans: Vec<(usize, Plan)>) -> Result<Vec<(usize, Verdict)>, RunError> {
+        plans.iter().try_for_each(|(_, plan)| self.consent(plan))?;
         let (mut inputs, mut issued) = (Vec::new(), Vec::new());
         for (part, plan) in &plans {
             let named = plan.named.as_ref().map(|(name, _)| name.clone());
@@ -142,6 +144,24 @@ impl World {
         }
         self.take(by, &effects, true)?;
         Ok(verdicts)
+    }
+
+    /// A story's settlements are agreed between people: the peer's application consents before its node is asked.
+    fn consent(&mut self, plan: &Plan) -> Result<(), RunError> {
+        let by = self.id(&plan.by)?;
+        for command in &plan.commands {
+            let Action::Propose { transition: Transition::ProposeSettlement { key, update, .. }, .. } = &command.action else {
+                continue;
+            };
+            let action = Action::Consent { key: *key, update: update.clone() };
+            let peer = self.name(&command.peer);
+            // Without that subchannel there is nothing to settle, and nothing to consent to.
+            let known = |c: &xln_core::channel::Channel| c.state().subchannels.contains_key(key);
+            if self.view(&peer, &plan.by).is_some_and(known) {
+                self.feed(&peer, vec![Input::Command(Command { peer: by, action })])?;
+            }
+        }
+        Ok(())
     }
 
     /// What was refused can still be named: then it is not pending.

@@ -106,6 +106,8 @@ impl World {
         let config = ChannelConfig {
             depositories: ground.places.values().map(|place| accepted(place, &scenario)).collect(),
             vigilant: scenario.auto,
+            // Windows of a minute are for stories.
+            min_window_s: 0,
             ..ChannelConfig::default()
         };
         let (mut parties, mut names) = (BTreeMap::new(), BTreeMap::new());
