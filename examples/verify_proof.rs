@@ -48,10 +48,7 @@ fn verify(pair: &Pair, evidence: &Evidence) -> Result<(), Failure> {
 fn signed_by_both(pair: &Pair, signers: [&LocalSigner; 2]) -> Result<Evidence, Failure> {
     let key = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
     let body = Body { tokens: vec![(TokenId(1), -250)], clauses: Vec::new() }.encode()?;
-    let leaves = [
-        proof::state_leaf(&Hash([7; 32])),
-        subchannel_leaf(&key, 0, &proof::body_hash(&body)),
-    ];
+    let leaves = [proof::state_leaf(&Hash([7; 32])), subchannel_leaf(&key, 0, &proof::body_hash(&body))];
     let (root, nonce) = (proof::root(&leaves), Nonce(11));
     let digest = channel_state_digest(&pair.channel_key(), nonce, &root);
     let signature = |side| {

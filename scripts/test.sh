@@ -29,6 +29,6 @@ say "red first, short form"
 scripts/red-first.sh --quick
 
 say "quickstart"
-cargo run --release --example quickstart -- --quiet
+cargo run --bin quickstart
 
 say "done"

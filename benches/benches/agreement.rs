@@ -1,6 +1,11 @@
 //! Blocks of 1, 10, 100 and 1,000 payments through both sides in memory, beside their floor: one signature and one
 //! verification of each party.
-#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a bench stops at what fails; criterion's macros make undocumented items")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a bench stops at what fails; criterion's macros make undocumented items"
+)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use xln_benches::{EncodeOnly, Party, open, pay, round};

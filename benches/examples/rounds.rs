@@ -12,6 +12,9 @@ fn main() -> Result<(), Failure> {
     for _ in 0..count {
         round(&mut a, &mut b, (0..size).map(|_| pay(1)).collect())?;
     }
-    println!("{count} blocks of {size}: height {}", a.machine.channels().map(|(_, c)| c.state().height).max().unwrap_or(0));
+    println!(
+        "{count} blocks of {size}: height {}",
+        a.machine.channels().map(|(_, c)| c.state().height).max().unwrap_or(0)
+    );
     Ok(())
 }

@@ -47,7 +47,12 @@ where
     pub fn new(byte: u8, log: L) -> Result<Self, Failure> {
         let signer = LocalSigner::new(&[byte; 32])?;
         let mut party = Self { machine: Machine::new(signer.entity()), signer, log };
-        let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![Address([0x5c; 20])], max_settle_margin_s: 3600 }];
+        let depositories = vec![AcceptedDepository {
+            key: KEY,
+            window_s: 3600,
+            providers: vec![Address([0x5c; 20])],
+            max_settle_margin_s: 3600,
+        }];
         let config = ChannelConfig { depositories, ..ChannelConfig::default() };
         party.step(vec![Input::Configure(config)])?;
         Ok(party)

@@ -50,19 +50,20 @@ impl Party {
     pub fn new(
         name: &'static str,
         secret: u8,
+        vigilant: bool,
         dir: &Path,
         deployment: &Deployment,
         now: UnixSeconds,
     ) -> Result<(Self, Effects), Failure> {
         let key = LocalSigner::new(&[secret; 32])?;
         let signer = Counting { inner: key.clone(), count: Arc::default() };
-        let config = ChannelConfig { depositories: vec![deployment.accepted()], ..ChannelConfig::default() };
+        let depositories = vec![deployment.accepted()];
+        let config = ChannelConfig { depositories, vigilant, ..ChannelConfig::default() };
         let options = NodeOptions { config, ..NodeOptions::default() };
         let path = dir.join(format!("{name}.store"));
         let watch = WatchConfig::new(key.entity(), deployment, 0);
         let watcher = Watcher::new(deployment.chain, watch, &Cursor::default());
-        let (node, effects) =
-            Node::open(DefaultStore::open(&path)?, Box::new(signer.clone()), options.clone(), now)?;
+        let (node, effects) = Node::open(DefaultStore::open(&path)?, Box::new(signer.clone()), options.clone(), now)?;
         Ok((Self { name, key, signer, node: Some(node), watcher, path, options }, effects))
     }
 

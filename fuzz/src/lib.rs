@@ -11,8 +11,8 @@ use xln_core::proof::{Body, Fills, SettlementUpdate, TokenDiff};
 use xln_core::state::{ChannelState, Pending};
 use xln_core::transition::Transition;
 use xln_core::types::{
-    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Reveal, Secret, SubchannelKey, TokenFact, TokenId,
-    UnixSeconds,
+    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Reveal, Secret, SubchannelKey, TokenFact,
+    TokenId, UnixSeconds,
 };
 use xln_core::wire::Message;
 
@@ -154,9 +154,11 @@ impl World {
         let wire = VecDeque::new();
         let (logs, snapshots) = (Default::default(), [None, None]);
         let mut world = Self { signers, machines, logs, snapshots, wire, now: 1_000_000, block: 0, collateral: (0, 0) };
-        let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }];
+        let depositories =
+            vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }];
         for i in 0..2 {
-            let config = ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };
+            let config =
+                ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };
             world.stage(i, vec![Input::Configure(config)]);
         }
         world
@@ -274,7 +276,15 @@ impl World {
         let kind = if c.below(2) == 0 { HashKind::Keccak256 } else { HashKind::Sha256 };
         match c.below(13) {
             0 | 1 => Transition::DirectPayment { key: KEY, token, amount: c.amount() },
-            2 | 3 => Transition::AddPayment { key: KEY, token, amount: c.amount(), kind, hash: secret.hash(kind), expiry, onion: vec![0; 3] },
+            2 | 3 => Transition::AddPayment {
+                key: KEY,
+                token,
+                amount: c.amount(),
+                kind,
+                hash: secret.hash(kind),
+                expiry,
+                onion: vec![0; 3],
+            },
             4 => match pending {
                 Some((_, Pending::Payment(p))) => {
                     let known = (0..3).map(|s| Secret([s; 32])).find(|s| s.hash(p.kind) == p.hash);
@@ -283,14 +293,26 @@ impl World {
                 _ => Transition::SettlePayment { key: KEY, id, secret },
             },
             5 => Transition::CancelPayment { key: KEY, id },
-            6 => Transition::OfferSwap { key: KEY, give_token: token, give: c.amount(), want_token: TOKENS[1], want: c.amount(), min_fill: c.amount(), expiry },
+            6 => Transition::OfferSwap {
+                key: KEY,
+                give_token: token,
+                give: c.amount(),
+                want_token: TOKENS[1],
+                want: c.amount(),
+                min_fill: c.amount(),
+                expiry,
+            },
             7 => Transition::FillSwap { key: KEY, id, fill: c.amount() },
             8 => Transition::CancelSwap { key: KEY, id },
             9 => Transition::SetCreditLimit { key: KEY, token, limit: c.amount() },
             10 => {
                 let small = |byte: u8| i128::from(byte) - 128;
                 let diff = TokenDiff { token, left: small(c.byte()), right: small(c.byte()), ondelta: small(c.byte()) };
-                Transition::ProposeSettlement { key: KEY, update: SettlementUpdate { diffs: vec![diff], forgiven: vec![] }, expiry }
+                Transition::ProposeSettlement {
+                    key: KEY,
+                    update: SettlementUpdate { diffs: vec![diff], forgiven: vec![] },
+                    expiry,
+                }
             }
             11 if c.below(8) == 0 => Transition::ProposeClose { key: KEY, expiry },
             _ => Transition::Memo { data: vec![c.byte(); 2] },

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use alloy_primitives::{Bytes, LogData, U256, B256};
+use alloy_primitives::{B256, Bytes, LogData, U256};
 use xln_core::crypto::LocalSigner;
 use xln_core::types::{Address, ChainId, ChainPoint, Hash, UnixSeconds};
 
@@ -60,7 +60,8 @@ impl LogFilter {
     /// Whether a log is wanted.
     #[must_use]
     pub fn admits(&self, log: &Log) -> bool {
-        self.addresses.contains(&log.address) && log.data.topics().first().is_some_and(|topic| self.events.contains(topic))
+        self.addresses.contains(&log.address)
+            && log.data.topics().first().is_some_and(|topic| self.events.contains(topic))
     }
 }
 

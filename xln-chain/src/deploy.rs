@@ -42,8 +42,8 @@ impl Deployment {
         let window = U40::try_from(window_s).map_err(|_| ChainError::OutOfRange)?;
         let subcontract_provider = deploy_code(chain, key, &SubcontractProvider::BYTECODE, &[]).await?;
         let entity_provider = deploy_code(chain, key, &EntityProvider::BYTECODE, &[]).await?;
-        let arguments =
-            Depository::constructorCall { entityProvider_: entity_provider.into(), disputeWindow_: window }.abi_encode();
+        let arguments = Depository::constructorCall { entityProvider_: entity_provider.into(), disputeWindow_: window }
+            .abi_encode();
         let depository = deploy_code(chain, key, &Depository::BYTECODE, &arguments).await?;
         Ok(Self { chain: chain.chain_id(), depository, subcontract_provider, entity_provider, window_s })
     }

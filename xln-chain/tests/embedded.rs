@@ -1,11 +1,18 @@
 //! The embedded chain by itself: blocks, time, reorganisations, determinism, and the contracts running on it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
 use common::*;
 use xln_chain::client::{Funding, Token};
-use xln_chain::{Chain, ChainError, EmbeddedChain, Transaction, TestTokens, U256};
+use xln_chain::{Chain, ChainError, EmbeddedChain, TestTokens, Transaction, U256};
 use xln_core::types::{Address, ChainId, TokenId, UnixSeconds};
 
 #[test]
@@ -59,7 +66,11 @@ fn transactions_may_wait_for_a_common_block() {
     let (alice, bob) = (key(1), key(2));
     world.chain.fund(alice.address(), U256::from(5_000));
     world.chain.set_automine(false);
-    let send = |wei| now(world.chain.send(&alice, Transaction { to: Some(bob.address()), value: U256::from(wei), ..Transaction::default() }));
+    let send = |wei| {
+        now(world
+            .chain
+            .send(&alice, Transaction { to: Some(bob.address()), value: U256::from(wei), ..Transaction::default() }))
+    };
     let (first, second) = (send(1_000), send(2_000));
     assert_ne!(first, second);
     assert!(matches!(attempt(world.chain.confirm(&first)), Err(ChainError::Pending(_))));
@@ -77,7 +88,10 @@ fn errors_come_by_name_and_leave_nothing() {
     let alice = key(1);
     let refused = attempt(world.client.withdraw(&alice, TokenId(0), 5, alice.address()));
     assert_eq!(refused.as_ref().unwrap_err().revert_name(), Some("InsufficientReserve"));
-    let poor = world.chain.execute_from(Address([9; 20]), Transaction { value: U256::from(1), to: Some(Address([8; 20])), ..Transaction::default() });
+    let poor = world.chain.execute_from(
+        Address([9; 20]),
+        Transaction { value: U256::from(1), to: Some(Address([8; 20])), ..Transaction::default() },
+    );
     assert!(matches!(poor, Err(ChainError::Unacceptable(_))));
 }
 
@@ -98,7 +112,8 @@ fn every_kind_of_token_goes_in_and_out() {
     ] {
         now(chain.execute(&alice, mint));
     }
-    let kinds = [(Token::Erc20(tokens.erc20), 1_000), (Token::Erc20(tokens.erc20_no_return), 1_000), (nft, 1), (multi, 1_000)];
+    let kinds =
+        [(Token::Erc20(tokens.erc20), 1_000), (Token::Erc20(tokens.erc20_no_return), 1_000), (nft, 1), (multi, 1_000)];
     for (token, amount) in kinds {
         let id = now(client.register_token(&bob, &token));
         assert_eq!((now(client.token(id)), now(client.token_id(&token))), (token, Some(id)));

@@ -1,5 +1,12 @@
 //! What the watcher says in the situations that matter, one by one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
@@ -58,7 +65,9 @@ fn a_start_is_sighted_at_once_and_confirmed_later_with_its_body() {
     let mut setting = Setting::new();
     setting.start();
     let facts = setting.poll();
-    let [ChainFact::Block { changes, .. }, ChainFact::Sighted { change }] = facts.as_slice() else { panic!("{facts:?}") };
+    let [ChainFact::Block { changes, .. }, ChainFact::Sighted { change }] = facts.as_slice() else {
+        panic!("{facts:?}")
+    };
     assert!(changes.is_empty(), "the block that is confirmed now is an older one");
     let ChangeKind::Dispute { epoch: 0, dispute, fills, body } = &change.kind else { panic!("{change:?}") };
     assert_eq!((dispute.nonce, dispute.started_at, fills.len()), (0, GENESIS, 0));
@@ -165,11 +174,10 @@ fn only_the_first_reveal_counts() {
     });
     let reveals: Vec<_> = reveals.flatten().map(|r| (r.kind, r.secret, r.at)).collect();
     let later = GENESIS.plus(100);
-    assert_eq!(reveals, [
-        (HashKind::Sha256, one, GENESIS),
-        (HashKind::Sha256, two, later),
-        (HashKind::Keccak256, one, later),
-    ]);
+    assert_eq!(
+        reveals,
+        [(HashKind::Sha256, one, GENESIS), (HashKind::Sha256, two, later), (HashKind::Keccak256, one, later),]
+    );
     let hash = one.hash(HashKind::Sha256);
     assert_eq!(now(setting.world.client.revealed_at(HashKind::Sha256, &hash)), Some(GENESIS));
 }
@@ -226,7 +234,13 @@ fn a_cursor_is_read_strictly() {
 fn other_peoples_channels_are_none_of_its_business() {
     let mut setting = Setting::new();
     let (a, b) = (key(3), key(4));
-    let call = ChainCall::StartEmptyDispute { starter: pair(&a, &b).side(&entity(&a)).unwrap_or(Side::Left), tokens: Vec::new() };
-    now(setting.world.client.submit(&a, &ChainAction { key: setting.world.deployment.key(), pair: pair(&a, &b), call }));
+    let call = ChainCall::StartEmptyDispute {
+        starter: pair(&a, &b).side(&entity(&a)).unwrap_or(Side::Left),
+        tokens: Vec::new(),
+    };
+    now(setting
+        .world
+        .client
+        .submit(&a, &ChainAction { key: setting.world.deployment.key(), pair: pair(&a, &b), call }));
     assert_eq!(sightings(&setting.poll()), 0);
 }

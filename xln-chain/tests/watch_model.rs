@@ -1,23 +1,35 @@
 //! Random histories, reorganisations at and beyond the finality depth, lost processes: the watcher's facts must add up to
 //! what is found by reading the canonical chain from its first block.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use alloy_sol_types::{SolCall, SolEvent};
 use common::*;
 use proptest::prelude::*;
 use xln_chain::client::{Authority, action_transaction};
 use xln_chain::contracts::depository::Depository;
 use xln_chain::contracts::subcontract_provider::SubcontractProvider::SecretsRevealed;
 use xln_chain::{Chain, Cursor, LogFilter, Transaction, U256, WatchConfig, Watcher};
-use alloy_sol_types::{SolCall, SolEvent};
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::crypto::LocalSigner;
 use xln_core::proof::Body;
-use xln_core::types::{ChainPoint, DisputeFact, EntityId, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds};
+use xln_core::types::{
+    ChainPoint, DisputeFact, EntityId, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact, TokenId,
+    UnixSeconds,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -96,7 +108,8 @@ impl Consumer {
                     }
                 }
                 // After a restart the watcher may repeat a reveal; machines keep the first.
-                let known: BTreeSet<_> = self.blocks.iter().flat_map(|(.., reveals)| reveals).map(|r| (r.kind, r.secret)).collect();
+                let known: BTreeSet<_> =
+                    self.blocks.iter().flat_map(|(.., reveals)| reveals).map(|r| (r.kind, r.secret)).collect();
                 let first = reveals.into_iter().filter(|r| !known.contains(&(r.kind, r.secret)));
                 self.blocks.push((point, changes, first.collect()));
             }
@@ -133,7 +146,16 @@ impl Model {
         }
         let config = WatchConfig::new(entity(&me), &world.deployment, confirmations);
         let watcher = Watcher::new(world.deployment.chain, config.clone(), &Cursor::default());
-        Self { world, me, others, config, watcher, consumer: Consumer::default(), saved: Default::default(), deepest: false }
+        Self {
+            world,
+            me,
+            others,
+            config,
+            watcher,
+            consumer: Consumer::default(),
+            saved: Default::default(),
+            deepest: false,
+        }
     }
 
     /// The ends of a channel: three are mine, one is not.
@@ -186,7 +208,8 @@ impl Model {
         match op {
             Op::Fund(c, n) => {
                 let (a, b) = self.ends(c);
-                let funding = xln_chain::client::Funding { receiver: entity(a), peer: entity(b), amount: u128::from(n) };
+                let funding =
+                    xln_chain::client::Funding { receiver: entity(a), peer: entity(b), amount: u128::from(n) };
                 let call = Depository::reserveToCollateralCall {
                     token: 0,
                     fundings: vec![xln_chain::contracts::depository::IDepository::Funding {
@@ -230,8 +253,12 @@ impl Model {
             }
             Op::Reveal(secrets) => {
                 let secrets = secrets.iter().map(|s| [*s; 32].into()).collect();
-                let call = xln_chain::contracts::subcontract_provider::SubcontractProvider::revealCall { kind: 1, secrets };
-                self.send(&self.others[2], Transaction::call(self.world.deployment.subcontract_provider, call.abi_encode()));
+                let call =
+                    xln_chain::contracts::subcontract_provider::SubcontractProvider::revealCall { kind: 1, secrets };
+                self.send(
+                    &self.others[2],
+                    Transaction::call(self.world.deployment.subcontract_provider, call.abi_encode()),
+                );
             }
             Op::Advance(s) => drop(self.world.chain.advance(u64::from(s))),
             Op::Mine(n) => self.world.chain.mine_blocks(u64::from(n)),
@@ -379,13 +406,29 @@ fn canonical(world: &World, entity: Option<EntityId>) -> Vec<Block> {
             let pair = Pair::new(ends[0], ends[1]).unwrap();
             let data = &log.data;
             let kind = if let Ok(e) = Depository::CollateralUpdated::decode_log_data(data) {
-                ChangeKind::Collateral(TokenFact { token: TokenId(e.token), collateral: e.collateral, ondelta: e.ondelta })
+                ChangeKind::Collateral(TokenFact {
+                    token: TokenId(e.token),
+                    collateral: e.collateral,
+                    ondelta: e.ondelta,
+                })
             } else if let Ok(e) = Depository::DisputeStarted::decode_log_data(data) {
-                ChangeKind::Dispute { epoch: e.epoch, dispute: fact(&e.dispute), fills: e.starterFills.to_vec(), body: vec![] }
+                ChangeKind::Dispute {
+                    epoch: e.epoch,
+                    dispute: fact(&e.dispute),
+                    fills: e.starterFills.to_vec(),
+                    body: vec![],
+                }
             } else if let Ok(e) = Depository::DisputeAnswered::decode_log_data(data) {
-                ChangeKind::Dispute { epoch: e.epoch, dispute: fact(&e.dispute), fills: e.answererFills.to_vec(), body: vec![] }
+                ChangeKind::Dispute {
+                    epoch: e.epoch,
+                    dispute: fact(&e.dispute),
+                    fills: e.answererFills.to_vec(),
+                    body: vec![],
+                }
             } else if let Ok(e) = Depository::EmptyState::decode_log_data(data) {
-                let Some(ChangeKind::Dispute { body, .. }) = changes.last_mut().map(|c| &mut c.kind) else { panic!("a body without a start") };
+                let Some(ChangeKind::Dispute { body, .. }) = changes.last_mut().map(|c| &mut c.kind) else {
+                    panic!("a body without a start")
+                };
                 *body = e.body.to_vec();
                 continue;
             } else {

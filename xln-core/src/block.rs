@@ -113,10 +113,9 @@ pub(crate) fn apply_hashed_block(
     let mut state = next_base(parent);
     let mut applier = Applier::new(&mut state, block.proposer, block.timestamp);
     for (index, transition) in block.transitions.iter().enumerate() {
-        applier.apply(transition).map_err(|error| BlockError::Transition {
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            error,
-        })?;
+        applier
+            .apply(transition)
+            .map_err(|error| BlockError::Transition { index: u32::try_from(index).unwrap_or(u32::MAX), error })?;
     }
     state.height = block.height;
     state.nonce = block.nonce()?;

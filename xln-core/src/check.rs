@@ -3,7 +3,9 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::limits::{MAX_FORGIVEN, MAX_LOCK_S, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS};
+use crate::limits::{
+    MAX_FORGIVEN, MAX_LOCK_S, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS,
+};
 use crate::state::{ChannelState, Pending, SettlementAction, Subchannel, TokenState};
 use crate::transition::settlement_holds;
 use crate::types::{AMOUNT_BOUND, Nonce, Side, SubchannelKey, TokenId};
@@ -105,7 +107,10 @@ impl Subchannel {
                 (p.token, p.amount)
             }
             Pending::Swap(s) => {
-                if s.remaining > s.give || s.want == 0 || s.want >= AMOUNT_BOUND || !self.tokens.contains_key(&s.want_token)
+                if s.remaining > s.give
+                    || s.want == 0
+                    || s.want >= AMOUNT_BOUND
+                    || !self.tokens.contains_key(&s.want_token)
                 {
                     return Err(StateError::Dangling);
                 }

@@ -16,7 +16,13 @@ const PREALLOCATION: usize = 1 << 19;
 /// The same for a node's own store, whose records and snapshots grow with the node.
 const STORE_PREALLOCATION: usize = 1 << 30;
 
-type Varint<const LIMIT: usize> = Configuration<true, LIMIT, wincode::len::BincodeLen, wincode::int_encoding::LittleEndian, wincode::int_encoding::VarInt>;
+type Varint<const LIMIT: usize> = Configuration<
+    true,
+    LIMIT,
+    wincode::len::BincodeLen,
+    wincode::int_encoding::LittleEndian,
+    wincode::int_encoding::VarInt,
+>;
 
 /// How bytes of a peer are read.
 pub type PeerConfig = Varint<PREALLOCATION>;
@@ -36,10 +42,7 @@ pub trait Decode:
     for<'a> SchemaRead<'a, PeerConfig, Dst = Self> + for<'a> SchemaRead<'a, StoreConfig, Dst = Self> + Sized
 {
 }
-impl<T> Decode for T where
-    T: for<'a> SchemaRead<'a, PeerConfig, Dst = T> + for<'a> SchemaRead<'a, StoreConfig, Dst = T>
-{
-}
+impl<T> Decode for T where T: for<'a> SchemaRead<'a, PeerConfig, Dst = T> + for<'a> SchemaRead<'a, StoreConfig, Dst = T> {}
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -82,7 +85,8 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(CodecError::TooLong { length: bytes.len(), max: MAX_MESSAGE_BYTES });
     }
-    let value: T = wincode::config::deserialize_exact(bytes, config::<PREALLOCATION>()).map_err(|_| CodecError::Malformed)?;
+    let value: T =
+        wincode::config::deserialize_exact(bytes, config::<PREALLOCATION>()).map_err(|_| CodecError::Malformed)?;
     check_canonical(value, bytes)
 }
 

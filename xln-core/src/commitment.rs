@@ -119,9 +119,7 @@ impl Commitment {
 fn leaves(state_hash: &Hash, subchannels: &[SubchannelCommitment]) -> Vec<Hash> {
     let mut leaves = Vec::with_capacity(subchannels.len().saturating_add(1));
     leaves.push(proof::state_leaf(state_hash));
-    leaves.extend(
-        subchannels.iter().map(|s| proof::subchannel_leaf(&s.key, s.epoch, &s.body_hash)),
-    );
+    leaves.extend(subchannels.iter().map(|s| proof::subchannel_leaf(&s.key, s.epoch, &s.body_hash)));
     leaves
 }
 

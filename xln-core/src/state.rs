@@ -255,7 +255,14 @@ impl TokenState {
     pub fn out_capacity(&self, side: Side) -> Result<u128, DeltaError> {
         let (left, right) = self.effective_limits();
         let small = out_capacity_small(
-            self.collateral, self.ondelta, self.offdelta, left, right, self.left_hold, self.right_hold, side,
+            self.collateral,
+            self.ondelta,
+            self.offdelta,
+            left,
+            right,
+            self.left_hold,
+            self.right_hold,
+            side,
         );
         match small {
             Some(capacity) => Ok(capacity),

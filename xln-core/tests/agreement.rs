@@ -1,5 +1,13 @@
 //! The two-party agreement of `docs/protocol.md` section 5, and the rules of section 10 that concern it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -19,7 +27,10 @@ fn pay_both_ways_and_agree() {
     net.run(1, pay(100));
     assert_eq!(net.token(0).offdelta, 40);
     net.agreed();
-    assert_eq!(net.refused(1, pay(61)), CommandError::Transition(TransitionError::InsufficientCapacity { available: 60, needed: 61 }));
+    assert_eq!(
+        net.refused(1, pay(61)),
+        CommandError::Transition(TransitionError::InsufficientCapacity { available: 60, needed: 61 })
+    );
 }
 
 #[test]
@@ -55,7 +66,10 @@ fn rule_3_holds_inside_validation_in_order() {
     let e = net.now.plus(600);
     let verdicts = net.submit(0, vec![lock(60, 1, e), lock(60, 2, e)]);
     assert!(verdicts[0].is_ok());
-    assert_eq!(verdicts[1], Err(CommandError::Transition(TransitionError::InsufficientCapacity { available: 40, needed: 60 })));
+    assert_eq!(
+        verdicts[1],
+        Err(CommandError::Transition(TransitionError::InsufficientCapacity { available: 40, needed: 60 }))
+    );
     net.settle();
     net.agreed();
     assert_eq!(net.token(1).left_hold, 60);
@@ -242,7 +256,9 @@ fn a_refused_block_is_replaced_above_and_its_command_fails_only_when_outranked()
     net.wire.push_back((from, to, bytes.clone()));
     net.deliver();
     assert!(matches!(net.rejections(0).last(), Some(Rejection::Refused(_))));
-    let failed = |net: &Net| net.parties[1].events.iter().any(|ev| matches!(ev, Event::CommandFailed { command: c, .. } if *c == command));
+    let failed = |net: &Net| {
+        net.parties[1].events.iter().any(|ev| matches!(ev, Event::CommandFailed { command: c, .. } if *c == command))
+    };
     net.deliver();
     assert!(!failed(&net), "live until outranked");
     net.settle();
@@ -294,7 +310,8 @@ fn rule_31_different_facts_are_refused() {
     let mut net = two();
     net.with_credit(100);
     net.block += 1;
-    let fact = |c: u128| vec![xln_core::chain::ChangeKind::Collateral(TokenFact { token: USD, collateral: c, ondelta: 0 })];
+    let fact =
+        |c: u128| vec![xln_core::chain::ChangeKind::Collateral(TokenFact { token: USD, collateral: c, ondelta: 0 })];
     net.chain_for(&[1], fact(40), vec![]);
     net.chain_for(&[0], fact(50), vec![]);
     net.settle();
@@ -320,9 +337,15 @@ fn rule_32_a_higher_epoch_ends_credit_and_what_was_pending() {
     );
     net.agreed();
     let token = net.token(0);
-    assert_eq!((token.offdelta, token.left_limit, token.right_limit, token.left_hold, token.collateral), (0, 0, 0, 0, 0));
+    assert_eq!(
+        (token.offdelta, token.left_limit, token.right_limit, token.left_hold, token.collateral),
+        (0, 0, 0, 0, 0)
+    );
     assert_eq!(net.state(0).subchannels[&KEY].epoch, 1);
-    assert!(net.refused(0, pay(1)) == CommandError::Transition(TransitionError::InsufficientCapacity { available: 0, needed: 1 }));
+    assert!(
+        net.refused(0, pay(1))
+            == CommandError::Transition(TransitionError::InsufficientCapacity { available: 0, needed: 1 })
+    );
 }
 
 #[test]
@@ -343,7 +366,11 @@ fn remote_signers_give_the_same_channel() {
             }
         }
     };
-    for t in [open(KEY), Transition::AddToken { key: KEY, token: USD }, Transition::SetCreditLimit { key: KEY, token: USD, limit: 50 }] {
+    for t in [
+        open(KEY),
+        Transition::AddToken { key: KEY, token: USD },
+        Transition::SetCreditLimit { key: KEY, token: USD, limit: 50 },
+    ] {
         net.submit(0, vec![t]).remove(0).unwrap();
         pump(&mut net);
     }

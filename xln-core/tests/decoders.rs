@@ -1,7 +1,15 @@
 //! What enters as bytes: any bytes at all, damaged ones, lengths that lie, encodings that are not the shortest. Runs the
 //! functions of `fuzz/` for a short time (`scripts/fuzz.sh` runs them for a long one), and pins the bytes of the wire and of
 //! the log by golden vectors (`XLN_BLESS=1` writes them anew; read the difference).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 mod common;
@@ -61,7 +69,13 @@ fn peak(run: impl FnOnce()) -> isize {
 }
 
 const ALL: [fn(&[u8]); 7] = [
-    fuzz::message_decode, fuzz::record_decode, fuzz::snapshot_restore, fuzz::body_parse, fuzz::fills_parse, fuzz::settlement_parse, fuzz::machine_inputs,
+    fuzz::message_decode,
+    fuzz::record_decode,
+    fuzz::snapshot_restore,
+    fuzz::body_parse,
+    fuzz::fills_parse,
+    fuzz::settlement_parse,
+    fuzz::machine_inputs,
 ];
 
 /// Real bytes of every kind: messages of two parties with everything pending, their records, a snapshot, a body.
@@ -84,7 +98,15 @@ fn samples() -> Samples {
     };
     let all = [
         lock(300, 1, far),
-        Transition::OfferSwap { key: KEY, give_token: USD, give: 400, want_token: EUR, want: 7, min_fill: 3, expiry: far },
+        Transition::OfferSwap {
+            key: KEY,
+            give_token: USD,
+            give: 400,
+            want_token: EUR,
+            want: 7,
+            min_fill: 3,
+            expiry: far,
+        },
         Transition::ProposeSettlement { key: KEY, update, expiry: far },
         Transition::Memo { data: vec![9; 300] },
         pay(270),
@@ -182,7 +204,11 @@ fn no_length_that_lies_takes_memory() {
     // Every byte in turn becomes the start of a length of 2^16, 2^32 and 2^64, with and without much behind it.
     let lies = |bytes: &[u8], tail: usize| -> Vec<Vec<u8>> {
         let stride = (bytes.len() / 200).max(1);
-        let prefixes: [&[u8]; 3] = [&[251, 0xff, 0xff], &[252, 0xff, 0xff, 0xff, 0xff], &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]];
+        let prefixes: [&[u8]; 3] = [
+            &[251, 0xff, 0xff],
+            &[252, 0xff, 0xff, 0xff, 0xff],
+            &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        ];
         let make = |at: usize, p: &[u8]| [&bytes[..at], p, &bytes[at + 1..], &vec![0; tail]].concat();
         (1..bytes.len()).step_by(stride).flat_map(|at| prefixes.map(|p| make(at, p))).collect()
     };
@@ -205,7 +231,14 @@ fn a_message_takes_memory_in_proportion_to_its_length() {
     // The smallest transitions, as many as fit a message, in one block and in many.
     let message = |blocks: usize, count: usize| {
         let transitions = vec![Transition::Memo { data: vec![] }; count];
-        let block = xln_core::block::Block { height: 9, prev_block_hash: Hash([5; 32]), prev_state_hash: Hash([6; 32]), proposer: Side::Left, timestamp: T0, transitions };
+        let block = xln_core::block::Block {
+            height: 9,
+            prev_block_hash: Hash([5; 32]),
+            prev_state_hash: Hash([6; 32]),
+            proposer: Side::Left,
+            timestamp: T0,
+            transitions,
+        };
         let proposal = Part::Proposal { block: block.into(), signature: signature() };
         Message { channel: Hash([3; 32]), parts: vec![proposal; blocks] }.encode().unwrap()
     };
@@ -230,7 +263,9 @@ fn numbers_have_one_encoding() {
             if bytes[at] >= 251 {
                 continue;
             }
-            for long in [vec![251, bytes[at], 0], vec![252, bytes[at], 0, 0, 0], vec![253, bytes[at], 0, 0, 0, 0, 0, 0, 0]] {
+            for long in
+                [vec![251, bytes[at], 0], vec![252, bytes[at], 0, 0, 0], vec![253, bytes[at], 0, 0, 0, 0, 0, 0, 0]]
+            {
                 let over = [&bytes[..at], &long[..], &bytes[at + 1..]].concat();
                 for error in [Message::decode(&over).err(), Record::decode(&over).err()] {
                     assert!(error.is_some(), "byte {at} may be written longer");
@@ -248,11 +283,8 @@ fn damaged_messages_into_a_machine_are_refused_and_it_goes_on() {
     let mut net = two();
     net.with_credit(100);
     for (i, message) in samples.messages.iter().enumerate().step_by(3) {
-        let inputs: Vec<Input> = damaged(message, i)
-            .into_iter()
-            .step_by(7)
-            .map(|bytes| Input::Message { from: net.id(0), bytes })
-            .collect();
+        let inputs: Vec<Input> =
+            damaged(message, i).into_iter().step_by(7).map(|bytes| Input::Message { from: net.id(0), bytes }).collect();
         net.stage(1, inputs);
         net.wire.clear();
     }
@@ -291,7 +323,8 @@ fn transitions() -> Vec<Transition> {
         diffs: vec![diff],
         forgiven: vec![xln_core::proof::Forgiven { token, debtor: Side::Right, index: 1 }],
     };
-    let disputed = SubchannelFacts { dispute: Some(dispute(Side::Right, 7, T0)), ..facts(1, 2, (1 << 100, -(1 << 100))) };
+    let disputed =
+        SubchannelFacts { dispute: Some(dispute(Side::Right, 7, T0)), ..facts(1, 2, (1 << 100, -(1 << 100))) };
     vec![
         Transition::OpenSubchannel { key: KEY, providers: vec![PROVIDER, Address([1; 20])], settle_margin_s: 600 },
         Transition::CloseSubchannel { key: KEY },
@@ -299,10 +332,26 @@ fn transitions() -> Vec<Transition> {
         Transition::RemoveToken { key: KEY, token },
         Transition::SetCreditLimit { key: KEY, token, limit: (1 << 127) - 1 },
         Transition::DirectPayment { key: KEY, token, amount: 250 },
-        Transition::AddPayment { key: KEY, token, amount: 251, kind: HashKind::Keccak256, hash: Hash([2; 32]), expiry, onion: vec![1, 2, 3] },
+        Transition::AddPayment {
+            key: KEY,
+            token,
+            amount: 251,
+            kind: HashKind::Keccak256,
+            hash: Hash([2; 32]),
+            expiry,
+            onion: vec![1, 2, 3],
+        },
         Transition::SettlePayment { key: KEY, id, secret: secret(4) },
         Transition::CancelPayment { key: KEY, id },
-        Transition::OfferSwap { key: KEY, give_token: token, give: 65_535, want_token: USD, want: 65_536, min_fill: 0, expiry },
+        Transition::OfferSwap {
+            key: KEY,
+            give_token: token,
+            give: 65_535,
+            want_token: USD,
+            want: 65_536,
+            min_fill: 0,
+            expiry,
+        },
         Transition::FillSwap { key: KEY, id, fill: u128::from(u64::MAX) },
         Transition::CancelSwap { key: KEY, id },
         Transition::SyncChain { key: KEY, point: point(5, expiry), facts: disputed, reveals: vec![reveal] },
@@ -314,7 +363,15 @@ fn transitions() -> Vec<Transition> {
 
 fn parts() -> Vec<(&'static str, Part)> {
     let block = |transitions| {
-        xln_core::block::Block { height: 9, prev_block_hash: Hash([5; 32]), prev_state_hash: Hash([6; 32]), proposer: Side::Left, timestamp: T0, transitions }.into()
+        xln_core::block::Block {
+            height: 9,
+            prev_block_hash: Hash([5; 32]),
+            prev_state_hash: Hash([6; 32]),
+            proposer: Side::Left,
+            timestamp: T0,
+            transitions,
+        }
+        .into()
     };
     let reasons = [
         RejectReason::Transition { index: 1, error: TransitionError::InsufficientCapacity { available: 1, needed: 2 } },
@@ -325,7 +382,9 @@ fn parts() -> Vec<(&'static str, Part)> {
         RejectReason::TimeAhead,
         RejectReason::Malformed,
     ];
-    let reject = |reason| Part::Reject(Reject { height: 9, block_hash: Hash([7; 32]), reason, min_height: 11, signature: signature() });
+    let reject = |reason| {
+        Part::Reject(Reject { height: 9, block_hash: Hash([7; 32]), reason, min_height: 11, signature: signature() })
+    };
     let mut parts = vec![
         ("proposal", Part::Proposal { block: block(transitions()), signature: signature() }),
         ("empty proposal", Part::Proposal { block: block(vec![]), signature: Signature::new(vec![]).unwrap() }),
@@ -334,7 +393,10 @@ fn parts() -> Vec<(&'static str, Part)> {
     parts.extend(reasons.map(|r| ("reject", reject(r))));
     let full = base(100);
     parts.extend([
-        ("reestablish", Part::Reestablish { height: u64::MAX, block_hash: Hash([7; 32]), state_hash: Hash([8; 32]), reply: true }),
+        (
+            "reestablish",
+            Part::Reestablish { height: u64::MAX, block_hash: Hash([7; 32]), state_hash: Hash([8; 32]), reply: true },
+        ),
         ("state request", Part::StateRequest),
         ("state reply", Part::StateReply { state: full, left: signature(), right: signature() }),
         ("settlement signature", Part::SettlementSignature { key: KEY, id: 3, signature: signature() }),

@@ -250,5 +250,8 @@ fn fills_and_settlements_keep_their_limits() {
     assert!(many(MAX_FORGIVEN).encode().is_ok());
     let found = MAX_FORGIVEN + 1;
     assert_eq!(many(found).encode(), Err(SettlementError::TooManyForgiven { found }));
-    assert_eq!(SettlementUpdate::parse(&[0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]), Err(SettlementError::UnknownDebtor(2)));
+    assert_eq!(
+        SettlementUpdate::parse(&[0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]),
+        Err(SettlementError::UnknownDebtor(2))
+    );
 }

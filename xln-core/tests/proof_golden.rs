@@ -14,8 +14,9 @@
 use serde_json::{Value, json};
 use xln_core::crypto::LocalSigner;
 use xln_core::proof::{
-    Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, Forgiven, PaymentItem, SettlementUpdate,
-    SwapItem, TokenDiff, body_hash, channel_state_digest, fills_hash, path, resolve, root, state_leaf, subchannel_leaf,
+    Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, Forgiven, PaymentItem,
+    SettlementUpdate, SwapItem, TokenDiff, body_hash, channel_state_digest, fills_hash, path, resolve, root,
+    state_leaf, subchannel_leaf,
 };
 use xln_core::types::{
     Address, ChainId, EntityId, Hash, HashKind, Nonce, Pair, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds,
@@ -110,8 +111,11 @@ fn depository_digests() {
             "disputeAnswer": hex(&domain.dispute_answer(&channel, epoch, nonce, &body, bytes).0),
         })
     };
-    let vectors =
-        vec![vector(1, 0x10, 0, 0, b""), vector(31337, 0x20, 3, 9, b"xln"), vector(u64::MAX, 0xfe, u32::MAX, u32::MAX, &[9; 100])];
+    let vectors = vec![
+        vector(1, 0x10, 0, 0, b""),
+        vector(31337, 0x20, 3, 9, b"xln"),
+        vector(u64::MAX, 0xfe, u32::MAX, u32::MAX, &[9; 100]),
+    ];
     golden("depository_digests", "EIP-712 digests of one Depository; `bytes` is the update, body or fills", vectors);
 }
 
@@ -121,22 +125,38 @@ fn payment(payer: Side, token_index: u8, amount: u128, kind: HashKind, byte: u8)
 
 fn offer(maker: Side, id: u64) -> SwapItem {
     let (give_index, want_index, expiry) = (0, 1, UnixSeconds(1_600_000_000));
-    SwapItem { maker, id, give_index, want_index, give: 100, want: 7, remaining: 60, min_fill: 10, expiry, taker_limit: 3 }
+    SwapItem {
+        maker,
+        id,
+        give_index,
+        want_index,
+        give: 100,
+        want: 7,
+        remaining: 60,
+        min_fill: 10,
+        expiry,
+        taker_limit: 3,
+    }
 }
 
 fn clause(allowances: &[(u8, u128, u128)], batch: Batch) -> Clause {
-    let allowance = |(token_index, right, left): &(u8, u128, u128)| {
-        Allowance { token_index: *token_index, right: *right, left: *left }
+    let allowance = |(token_index, right, left): &(u8, u128, u128)| Allowance {
+        token_index: *token_index,
+        right: *right,
+        left: *left,
     };
     Clause { provider: Address([0x77; 20]), allowances: allowances.iter().map(allowance).collect(), batch }
 }
 
 fn sample_bodies() -> Vec<Body> {
-    let payments = clause(&[(0, 20, 10), (1, 5, 0)], Batch::Payments(vec![
-        payment(Side::Left, 0, 10, HashKind::Keccak256, 1),
-        payment(Side::Right, 0, 20, HashKind::Sha256, 2),
-        payment(Side::Right, 1, 5, HashKind::Keccak256, 3),
-    ]));
+    let payments = clause(
+        &[(0, 20, 10), (1, 5, 0)],
+        Batch::Payments(vec![
+            payment(Side::Left, 0, 10, HashKind::Keccak256, 1),
+            payment(Side::Right, 0, 20, HashKind::Sha256, 2),
+            payment(Side::Right, 1, 5, HashKind::Keccak256, 3),
+        ]),
+    );
     let swaps = [(Side::Left, 5), (Side::Right, 6)].map(|(maker, id)| {
         let allowances = if maker.is_left() { [(0, 0, 60), (1, 5, 0)] } else { [(0, 60, 0), (1, 0, 5)] };
         clause(&allowances, Batch::Swap(offer(maker, id)))
@@ -188,7 +208,8 @@ fn body_json(body: &Body) -> Value {
             "batch": batch_json(&clause.batch),
         })
     };
-    let token = |(token, delta): &(TokenId, i128)| json!({ "token": token.0.to_string(), "offdelta": delta.to_string() });
+    let token =
+        |(token, delta): &(TokenId, i128)| json!({ "token": token.0.to_string(), "offdelta": delta.to_string() });
     json!({
         "tokens": body.tokens.iter().map(token).collect::<Vec<_>>(),
         "clauses": body.clauses.iter().map(clause).collect::<Vec<_>>(),
@@ -223,9 +244,7 @@ fn settlements_and_fills() {
                 "collateral": diff.collateral().expect("in range").to_string(), "ondelta": diff.ondelta.to_string(),
             })
         };
-        let debt = |debt: &Forgiven| {
-            json!({ "token": debt.token.0.to_string(), "debtor": side(debt.debtor), "index": debt.index.to_string() })
-        };
+        let debt = |debt: &Forgiven| json!({ "token": debt.token.0.to_string(), "debtor": side(debt.debtor), "index": debt.index.to_string() });
         json!({
             "diffs": update.diffs.iter().map(diff).collect::<Vec<_>>(),
             "forgiven": update.forgiven.iter().map(debt).collect::<Vec<_>>(),
@@ -245,8 +264,11 @@ fn settlements_and_fills() {
 
 /// The outcome of one of the sample bodies, with reveals and fills by name.
 fn outcome(name: &str, body: &Body, now: u64, revealed: &[(u8, u64)], fills: (&Fills, &Fills)) -> Value {
-    let facts = [(TokenId(0), 100, 60), (TokenId(7), 50, -10)]
-        .map(|(token, collateral, ondelta)| TokenFact { token, collateral, ondelta });
+    let facts = [(TokenId(0), 100, 60), (TokenId(7), 50, -10)].map(|(token, collateral, ondelta)| TokenFact {
+        token,
+        collateral,
+        ondelta,
+    });
     let (left, right) = (fills.0.encode().expect("valid"), fills.1.encode().expect("valid"));
     let (started_at, answered_at) = (UnixSeconds(1_599_999_000), UnixSeconds(1_600_000_000));
     let dispute = Dispute {
@@ -262,12 +284,17 @@ fn outcome(name: &str, body: &Body, now: u64, revealed: &[(u8, u64)], fills: (&F
         revealed.iter().find(|(byte, _)| [*byte; 32] == hash.0).map(|(_, at)| UnixSeconds(*at))
     };
     let result = match resolve(&dispute, &registry) {
-        Ok(splits) => json!(splits.iter().map(|split| json!({
-            "token": split.token.0.to_string(), "leftReserve": split.left_reserve.to_string(),
-            "rightReserve": split.right_reserve.to_string(),
-            "debtor": split.debt.map(|(debtor, _)| side(debtor)),
-            "debt": split.debt.map_or(0, |(_, owed)| owed).to_string(),
-        })).collect::<Vec<_>>()),
+        Ok(splits) => json!(
+            splits
+                .iter()
+                .map(|split| json!({
+                    "token": split.token.0.to_string(), "leftReserve": split.left_reserve.to_string(),
+                    "rightReserve": split.right_reserve.to_string(),
+                    "debtor": split.debt.map(|(debtor, _)| side(debtor)),
+                    "debt": split.debt.map_or(0, |(_, owed)| owed).to_string(),
+                }))
+                .collect::<Vec<_>>()
+        ),
         Err(error) => json!({ "error": format!("{error:?}") }),
     };
     let times = |(byte, at): &(u8, u64)| json!({ "hash": hex(&[*byte; 32]), "at": at.to_string() });
@@ -290,7 +317,8 @@ fn outcomes() {
     let bodies = sample_bodies();
     let (none, expiry) = (Fills::default(), 1_700_000_000);
     let (left, right) = (Fills(vec![(6, 30)]), Fills(vec![(5, 60)]));
-    let case = |name, body: usize, now, revealed: &[(u8, u64)], fills| outcome(name, &bodies[body], now, revealed, fills);
+    let case =
+        |name, body: usize, now, revealed: &[(u8, u64)], fills| outcome(name, &bodies[body], now, revealed, fills);
     let mut poor = bodies[3].clone();
     poor.tokens[1].1 = 60;
     let vectors = vec![

@@ -17,7 +17,8 @@ use proof_strategies::side;
 use proptest::prelude::*;
 use xln_core::limits::MAX_LOCK_S;
 use xln_core::proof::{
-    Allowance, Batch, Body, Clause, Dispute, Fills, FillsGiven, PaymentItem, ResolveError, SwapItem, TokenSplit, resolve,
+    Allowance, Batch, Body, Clause, Dispute, Fills, FillsGiven, PaymentItem, ResolveError, SwapItem, TokenSplit,
+    resolve,
 };
 use xln_core::types::{Address, Hash, HashKind, Side, TokenFact, TokenId, UnixSeconds};
 

@@ -1,6 +1,14 @@
 //! The log is the machine: replayed at every length it gives the same, and a log or snapshot that does not say what it
 //! should is refused by name. Nothing leaves a step that is not durable.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -8,7 +16,10 @@ use xln_core::chain::ChangeKind;
 use xln_core::channel::StageError;
 use xln_core::codec::CodecError;
 use xln_core::crypto::Signer;
-use xln_core::machine::{Action, Command, Context, Durable, Effect, Input, InputOutcome, Log, Machine, Record, RestoreError, Snapshot, WrongReceipt};
+use xln_core::machine::{
+    Action, Command, Context, Durable, Effect, Input, InputOutcome, Log, Machine, Record, RestoreError, Snapshot,
+    WrongReceipt,
+};
 use xln_core::transition::Transition;
 use xln_core::types::*;
 
@@ -25,11 +36,31 @@ fn history() -> (Net, [Vec<Hash>; 2]) {
     };
     log(&net);
     let far = net.now.plus(5000);
-    let swap = Transition::OfferSwap { key: KEY, give_token: USD, give: 40, want_token: EUR, want: 7, min_fill: 3, expiry: far };
-    let steps = [(0, open(KEY)), (0, Transition::AddToken { key: KEY, token: USD }), (1, Transition::AddToken { key: KEY, token: EUR }),
-        (0, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }), (1, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }),
-        (0, Transition::SetCreditLimit { key: KEY, token: EUR, limit: 500 }), (0, lock(30, 1, far)), (0, swap), (1, pay(9)), (0, pay(3)), (1, Transition::CancelPayment { key: KEY, id: 1 }),
-        (1, Transition::FillSwap { key: KEY, id: 2, fill: 5 }), (0, Transition::ProposeClose { key: KEY, expiry: far }), (0, pay(1_000_000))];
+    let swap = Transition::OfferSwap {
+        key: KEY,
+        give_token: USD,
+        give: 40,
+        want_token: EUR,
+        want: 7,
+        min_fill: 3,
+        expiry: far,
+    };
+    let steps = [
+        (0, open(KEY)),
+        (0, Transition::AddToken { key: KEY, token: USD }),
+        (1, Transition::AddToken { key: KEY, token: EUR }),
+        (0, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }),
+        (1, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }),
+        (0, Transition::SetCreditLimit { key: KEY, token: EUR, limit: 500 }),
+        (0, lock(30, 1, far)),
+        (0, swap),
+        (1, pay(9)),
+        (0, pay(3)),
+        (1, Transition::CancelPayment { key: KEY, id: 1 }),
+        (1, Transition::FillSwap { key: KEY, id: 2, fill: 5 }),
+        (0, Transition::ProposeClose { key: KEY, expiry: far }),
+        (0, pay(1_000_000)),
+    ];
     for (i, transition) in steps {
         drop(net.submit(i, vec![transition]));
         log(&net);
@@ -54,7 +85,11 @@ fn history() -> (Net, [Vec<Hash>; 2]) {
     net.now = net.now.plus(30);
     net.block += 1;
     for i in [1, 0] {
-        net.chain_for(&[i], vec![ChangeKind::Collateral(TokenFact { token: USD, collateral: 60, ondelta: 20 })], vec![]);
+        net.chain_for(
+            &[i],
+            vec![ChangeKind::Collateral(TokenFact { token: USD, collateral: 60, ondelta: 20 })],
+            vec![],
+        );
         log(&net);
     }
     while net.deliver() {
@@ -87,7 +122,12 @@ fn rule_10_replay_at_every_length_gives_the_same_root_and_effects() {
         assert!(all.len() > 30);
         for (length, root) in roots[i].iter().enumerate() {
             let machine = Machine::restore(net.id(i), None, all[..=length].to_vec()).unwrap();
-            assert_eq!((machine.seq(), machine.root().unwrap()), (length as u64 + 1, *root), "party {i}, {} records", length + 1);
+            assert_eq!(
+                (machine.seq(), machine.root().unwrap()),
+                (length as u64 + 1, *root),
+                "party {i}, {} records",
+                length + 1
+            );
         }
         // The inputs alone, signed anew: the same records, byte for byte.
         let mut again = Machine::new(net.id(i));
@@ -118,7 +158,10 @@ fn a_snapshot_and_the_records_after_it_equal_the_whole_log() {
             assert_eq!(pending, expected);
         }
     }
-    assert!(net.parties[1].machine.pending_effects().any(|(_, e)| matches!(e, Effect::Submit(_))), "the start is still to be sent");
+    assert!(
+        net.parties[1].machine.pending_effects().any(|(_, e)| matches!(e, Effect::Submit(_))),
+        "the start is still to be sent"
+    );
 }
 
 #[test]
@@ -138,7 +181,10 @@ fn a_log_that_does_not_say_what_it_should_is_refused_by_name() {
     assert_eq!(restore(all[1..].to_vec()), Some(RestoreError::Gap { last: 0, found: 2 }));
     let snapshot = net.parties[0].machine.snapshot().unwrap();
     let last = all.len() as u64;
-    assert_eq!(Machine::restore(id, Some(&snapshot), vec![all[0].clone()]).err(), Some(RestoreError::Gap { last, found: 1 }));
+    assert_eq!(
+        Machine::restore(id, Some(&snapshot), vec![all[0].clone()]).err(),
+        Some(RestoreError::Gap { last, found: 1 })
+    );
     // Each field of each record, changed a little: never the same machine.
     let damaged = |at: usize, change: &dyn Fn(&mut Record)| {
         let mut records = all.clone();
@@ -151,7 +197,11 @@ fn a_log_that_does_not_say_what_it_should_is_refused_by_name() {
     assert_eq!(damaged(signing, &|r| r.signed[0].nonce.0 += 2), Some(RestoreError::Diverged { seq }));
     assert_eq!(damaged(signing, &|r| r.signed.clear()), Some(RestoreError::Diverged { seq }));
     assert_eq!(damaged(signing, &|r| r.signatures.clear()), Some(RestoreError::Diverged { seq }));
-    assert_eq!(damaged(signing, &|r| r.signatures.push(None)), Some(RestoreError::Diverged { seq }), "a signature that nobody asked for");
+    assert_eq!(
+        damaged(signing, &|r| r.signatures.push(None)),
+        Some(RestoreError::Diverged { seq }),
+        "a signature that nobody asked for"
+    );
     assert!(matches!(damaged(signing, &|r| r.now = r.now.plus(1)), Some(RestoreError::Diverged { .. })));
     assert!(matches!(damaged(signing, &|r| r.inputs.clear()), Some(RestoreError::Diverged { .. })));
     for (version, bytes) in [(0, 0u8), (2, 2)] {
@@ -193,7 +243,10 @@ fn rule_13_a_snapshot_that_was_tampered_with_is_refused_by_name() {
     let token = richer.subchannels.get_mut(&KEY).unwrap().tokens.get_mut(&USD).unwrap();
     token.offdelta += 1;
     let put = |b: &mut Vec<u8>, state: &xln_core::state::ChannelState| {
-        drop(b.splice(offset..offset + xln_core::codec::encode(&tip.state).unwrap().len(), xln_core::codec::encode(state).unwrap()));
+        drop(b.splice(
+            offset..offset + xln_core::codec::encode(&tip.state).unwrap().len(),
+            xln_core::codec::encode(state).unwrap(),
+        ));
     };
     assert_eq!(with(&|b| put(b, &richer)), Some(RestoreError::WrongCommitment));
     let forged = |b: &mut Vec<u8>| {
@@ -305,7 +358,10 @@ fn effects_come_out_only_for_the_right_receipt() {
     let effects = staged.release(Durable::record(record.seq)).unwrap();
     assert!(matches!(effects.effects(), [(_, Effect::Send { .. })]));
     assert_eq!(effects.seq(), machine.seq());
-    assert_eq!(machine.stage(&cx, vec![Input::Tick]).unwrap().commit(&mut MemoryLog::default()).unwrap().seq(), record.seq + 1);
+    assert_eq!(
+        machine.stage(&cx, vec![Input::Tick]).unwrap().commit(&mut MemoryLog::default()).unwrap().seq(),
+        record.seq + 1
+    );
 }
 
 #[test]

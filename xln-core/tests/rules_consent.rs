@@ -1,6 +1,14 @@
 //! What a peer may propose without the application's consent, and what follows from epochs and reorganisations that only
 //! the chain knows of (`docs/protocol.md` sections 4 and 7).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -74,7 +82,9 @@ fn a_settlement_that_takes_nothing_from_the_receiver_needs_no_consent() {
 
 #[test]
 fn a_foreign_provider_or_an_endless_margin_is_refused_on_both_sides() {
-    for (providers, settle_margin_s) in [(vec![Address([9; 20])], 0), (vec![PROVIDER, Address([9; 20])], 0), (vec![PROVIDER], 3601)] {
+    for (providers, settle_margin_s) in
+        [(vec![Address([9; 20])], 0), (vec![PROVIDER, Address([9; 20])], 0), (vec![PROVIDER], 3601)]
+    {
         let mut net = two();
         let transition = Transition::OpenSubchannel { key: KEY, providers, settle_margin_s };
         assert_eq!(net.refused(0, transition.clone()), CommandError::UnknownDepository);
@@ -149,5 +159,8 @@ fn waiting_for_the_chain_does_not_spin() {
     net.settle();
     net.now = net.now.plus(2);
     net.stage(1, vec![Input::Tick]);
-    assert!(net.parties[1].machine.poll_timeout().is_none_or(|at| at > net.now), "nothing to do before the chain moves");
+    assert!(
+        net.parties[1].machine.poll_timeout().is_none_or(|at| at > net.now),
+        "nothing to do before the chain moves"
+    );
 }

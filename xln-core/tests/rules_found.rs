@@ -1,5 +1,13 @@
 //! Defects that tests of the rules have found. Each stays here as a test under the name of what must hold.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -64,7 +72,10 @@ fn a_deferral_ends_although_the_block_is_sent_again() {
         }
         net.settle();
     }
-    assert!(net.parties[0].events.iter().any(|e| matches!(e, Event::Refused { .. })), "refused before left gives right up");
+    assert!(
+        net.parties[0].events.iter().any(|e| matches!(e, Event::Refused { .. })),
+        "refused before left gives right up"
+    );
     assert!(!net.parties[0].events.iter().any(|e| matches!(e, Event::Unresponsive { .. })));
 }
 
@@ -199,7 +210,8 @@ fn a_lock_without_a_number_takes_no_hold() {
     let mut state = base(100);
     state.next_id = u64::MAX;
     assert!(one(&state, Side::Left, T0, &lock(10, 1, T0.plus(1000))).is_err());
-    let swap = Transition::OfferSwap { key: KEY, give_token: USD, give: 1, want_token: EUR, want: 1, min_fill: 0, expiry: T0 };
+    let swap =
+        Transition::OfferSwap { key: KEY, give_token: USD, give: 1, want_token: EUR, want: 1, min_fill: 0, expiry: T0 };
     assert!(one(&state, Side::Left, T0, &swap).is_err());
 }
 
@@ -231,7 +243,15 @@ fn rule_13_everything_that_the_rules_guarantee_is_checked() {
     use xln_core::proof::{SettlementUpdate, TokenDiff};
     use xln_core::state::{ChannelState, Pending, SettlementAction, Subchannel};
     let rich = one(&base(100), Side::Left, T0, &sync(1, T0, facts(0, 0, (50, 50)), vec![])).unwrap();
-    let swap = Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 5, expiry: T0 };
+    let swap = Transition::OfferSwap {
+        key: KEY,
+        give_token: USD,
+        give: 10,
+        want_token: EUR,
+        want: 10,
+        min_fill: 5,
+        expiry: T0,
+    };
     let diff = TokenDiff { token: USD, left: 20, right: 0, ondelta: -20 };
     let update = SettlementUpdate { diffs: vec![diff], forgiven: vec![] };
     let mut state = rich;
@@ -250,7 +270,9 @@ fn rule_13_everything_that_the_rules_guarantee_is_checked() {
     }
     type Change = (&'static str, fn(&mut ChannelState));
     let changes: [Change; 13] = [
-        ("a settlement of a token that is not there", |s| diffs(s).push(TokenDiff { token: TokenId(9), left: 0, right: 0, ondelta: -1 })),
+        ("a settlement of a token that is not there", |s| {
+            diffs(s).push(TokenDiff { token: TokenId(9), left: 0, right: 0, ondelta: -1 })
+        }),
         ("a settlement out of order", |s| {
             diffs(s).push(TokenDiff { token: EUR, left: 0, right: 0, ondelta: 0 });
             diffs(s).reverse();
@@ -262,7 +284,13 @@ fn rule_13_everything_that_the_rules_guarantee_is_checked() {
         ("a margin beyond every lock", |s| sub(s).settle_margin_s = u64::MAX),
         ("a point of another chain", |s| sub(s).point.as_mut().unwrap().chain = ChainId(9)),
         ("more subchannels than one side may open", |s| {
-            let empty = Subchannel { tokens: Default::default(), pending: Default::default(), settlement: None, point: None, ..sub(s).clone() };
+            let empty = Subchannel {
+                tokens: Default::default(),
+                pending: Default::default(),
+                settlement: None,
+                point: None,
+                ..sub(s).clone()
+            };
             s.subchannels.extend((100..110).map(|i| (SubchannelKey { chain: ChainId(i), ..KEY }, empty.clone())));
         }),
         ("a swap of a token for itself", |s| {

@@ -1,6 +1,14 @@
 //! The rules of `docs/protocol.md` section 10 that are decided by the state alone, and the table of what each transition
 //! allows and refuses (sections 3 and 4). Every refusal is also checked to change nothing (`common::one`).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -89,7 +97,16 @@ fn rule_1_left_and_right_by_raw_bytes() {
         EntityId::parse(bytes).unwrap()
     };
     // As text "0x09…" < "0x0a…" < "0x10…", as signed bytes 0x80 < 0x7f, as numbers of another byte order the tails decide.
-    let ascending = [account(9), account(10), account(16), account(0x7f), account(0x80), account(0xff), organisation(1), organisation(2)];
+    let ascending = [
+        account(9),
+        account(10),
+        account(16),
+        account(0x7f),
+        account(0x80),
+        account(0xff),
+        organisation(1),
+        organisation(2),
+    ];
     for (i, a) in ascending.iter().enumerate() {
         assert!(Pair::new(*a, *a).is_err());
         for b in &ascending[i + 1..] {
@@ -129,7 +146,8 @@ fn rule_2_direction_from_the_author() {
 #[test]
 fn rule_4_a_hold_that_would_underflow_fails_before_anything_changes() {
     for payer in [Left, Right] {
-        let mut state = run(base(100), &[(payer, T0, lock(30, 1, later(900))), (payer, T0, offer(20, 20, 0, later(900)))]);
+        let mut state =
+            run(base(100), &[(payer, T0, lock(30, 1, later(900))), (payer, T0, offer(20, 20, 0, later(900)))]);
         {
             let token = state.subchannels.get_mut(&KEY).unwrap().tokens.get_mut(&USD).unwrap();
             (token.left_hold, token.right_hold) = (19, 19);
@@ -213,7 +231,15 @@ fn rule_8_secrets_are_bytes_of_both_kinds() {
         assert_eq!(zero.hash(kind).to_string(), format!("0x{expected}"));
         assert_eq!(HashKind::from_index(kind.index()), Some(kind));
         for s in [zero, secret(1), Secret([0xff; 32])] {
-            let add = Transition::AddPayment { key: KEY, token: USD, amount: 5, kind, hash: s.hash(kind), expiry: later(900), onion: vec![] };
+            let add = Transition::AddPayment {
+                key: KEY,
+                token: USD,
+                amount: 5,
+                kind,
+                hash: s.hash(kind),
+                expiry: later(900),
+                onion: vec![],
+            };
             let state = one(&base(100), Left, T0, &add).unwrap();
             for wrong in [Secret(s.hash(kind).0), Secret([0x30; 32]), secret(2)] {
                 let take = Transition::SettlePayment { key: KEY, id: 1, secret: wrong };
@@ -222,9 +248,20 @@ fn rule_8_secrets_are_bytes_of_both_kinds() {
             one(&state, Right, T0, &Transition::SettlePayment { key: KEY, id: 1, secret: s }).unwrap();
             // The same bytes under the other hash function open nothing, off chain and in the registry.
             let other = HashKind::from_index(1 - kind.index()).unwrap();
-            let crossed = Transition::AddPayment { key: KEY, token: USD, amount: 5, kind: other, hash: s.hash(kind), expiry: later(900), onion: vec![] };
+            let crossed = Transition::AddPayment {
+                key: KEY,
+                token: USD,
+                amount: 5,
+                kind: other,
+                hash: s.hash(kind),
+                expiry: later(900),
+                onion: vec![],
+            };
             let state = one(&base(100), Left, T0, &crossed).unwrap();
-            assert_eq!(one(&state, Right, T0, &Transition::SettlePayment { key: KEY, id: 1, secret: s }), Err(E::WrongSecret));
+            assert_eq!(
+                one(&state, Right, T0, &Transition::SettlePayment { key: KEY, id: 1, secret: s }),
+                Err(E::WrongSecret)
+            );
             let shown = Reveal { provider: PROVIDER, kind, secret: s, at: T0 };
             assert_eq!(one(&state, Left, T0, &sync(1, T0, facts(0, 0, (0, 0)), vec![shown])), Err(E::IrrelevantReveal));
         }
@@ -264,7 +301,11 @@ fn rule_9_one_boundary_for_admit_settle_and_cancel() {
     }
     // Swaps and what goes on chain: the same boundary.
     let state = one(&base(100), Left, T0, &sync(1, T0, facts(0, 0, (50, 0)), vec![])).unwrap();
-    for make in [&(|e| offer(10, 10, 0, e)) as &dyn Fn(UnixSeconds) -> Transition, &|e| settlement(vec![diff(0, 5, 0)], vec![], e), &|e| close(e)] {
+    for make in [
+        &(|e| offer(10, 10, 0, e)) as &dyn Fn(UnixSeconds) -> Transition,
+        &|e| settlement(vec![diff(0, 5, 0)], vec![], e),
+        &|e| close(e),
+    ] {
         one(&state, Left, T0, &make(T0)).unwrap();
         assert_eq!(one(&state, Left, T0, &make(T0.minus(1))), Err(E::Expired));
         one(&state, Left, T0, &make(later(MAX_LOCK_S))).unwrap();
@@ -292,7 +333,22 @@ fn rule_10_no_clock_float_or_map_order_in_the_source() {
             let text = std::fs::read_to_string(&path).unwrap();
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap();
-                for word in ["HashMap", "HashSet", "SystemTime", "Instant::", "std::time", "f32", "f64", "rand::", "getrandom", "thread::", "to_lowercase", "std::env", "static mut", "unsafe {"] {
+                for word in [
+                    "HashMap",
+                    "HashSet",
+                    "SystemTime",
+                    "Instant::",
+                    "std::time",
+                    "f32",
+                    "f64",
+                    "rand::",
+                    "getrandom",
+                    "thread::",
+                    "to_lowercase",
+                    "std::env",
+                    "static mut",
+                    "unsafe {",
+                ] {
                     if code.contains(word) {
                         found.push(format!("{}:{}: {word}", path.display(), number + 1));
                     }
@@ -353,7 +409,15 @@ fn rule_12_sizes() {
     let state = base(100);
     let onion = |n: usize| {
         let kind = HashKind::Sha256;
-        Transition::AddPayment { key: KEY, token: USD, amount: 1, kind, hash: secret(1).hash(kind), expiry: later(900), onion: vec![0; n] }
+        Transition::AddPayment {
+            key: KEY,
+            token: USD,
+            amount: 1,
+            kind,
+            hash: secret(1).hash(kind),
+            expiry: later(900),
+            onion: vec![0; n],
+        }
     };
     one(&state, Left, T0, &onion(MAX_ONION_BYTES)).unwrap();
     assert_eq!(one(&state, Left, T0, &onion(MAX_ONION_BYTES + 1)), Err(E::TooLong));
@@ -362,25 +426,37 @@ fn rule_12_sizes() {
     assert_eq!(one(&state, Left, T0, &memo(MAX_MEMO_BYTES + 1)), Err(E::TooLong));
     step(&state, Left, T0, vec![memo(0); MAX_BLOCK_TRANSITIONS]).unwrap();
     assert_eq!(step(&state, Left, T0, vec![memo(0); MAX_BLOCK_TRANSITIONS + 1]), Err(BlockError::TooManyTransitions));
-    let opens = |providers: Vec<Address>, settle_margin_s| Transition::OpenSubchannel { key: KEY2, providers, settle_margin_s };
+    let opens =
+        |providers: Vec<Address>, settle_margin_s| Transition::OpenSubchannel { key: KEY2, providers, settle_margin_s };
     let providers = |n: u8| (0..n).map(|i| Address([i + 1; 20])).collect::<Vec<_>>();
     one(&state, Left, T0, &opens(providers(MAX_PROVIDERS as u8), MAX_LOCK_S)).unwrap();
-    for bad in [opens(providers(MAX_PROVIDERS as u8 + 1), 0), opens(vec![], 0), opens(vec![PROVIDER, PROVIDER], 0), opens(providers(1), MAX_LOCK_S + 1)] {
+    for bad in [
+        opens(providers(MAX_PROVIDERS as u8 + 1), 0),
+        opens(vec![], 0),
+        opens(vec![PROVIDER, PROVIDER], 0),
+        opens(providers(1), MAX_LOCK_S + 1),
+    ] {
         assert_eq!(one(&state, Left, T0, &bad), Err(E::InvalidProviders));
     }
     let forgiven = |n: u64| (0..n).map(|index| Forgiven { token: USD, debtor: Left, index }).collect::<Vec<_>>();
     one(&state, Left, T0, &settlement(vec![], forgiven(MAX_FORGIVEN as u64), later(9))).unwrap();
-    assert_eq!(one(&state, Left, T0, &settlement(vec![], forgiven(MAX_FORGIVEN as u64 + 1), later(9))), Err(E::InvalidSettlement));
+    assert_eq!(
+        one(&state, Left, T0, &settlement(vec![], forgiven(MAX_FORGIVEN as u64 + 1), later(9))),
+        Err(E::InvalidSettlement)
+    );
 }
 
 #[test]
 fn rule_13_what_the_rules_could_not_have_made_is_refused() {
     let rich = one(&base(100), Left, T0, &sync(1, T0, facts(0, 0, (50, 50)), vec![])).unwrap();
-    let state = run(rich, &[
-        (Left, T0, lock(10, 1, later(900))),
-        (Right, T0, offer(10, 10, 0, later(900))),
-        (Left, T0, settlement(vec![diff(20, 0, -20)], vec![], later(50))),
-    ]);
+    let state = run(
+        rich,
+        &[
+            (Left, T0, lock(10, 1, later(900))),
+            (Right, T0, offer(10, 10, 0, later(900))),
+            (Left, T0, settlement(vec![diff(20, 0, -20)], vec![], later(50))),
+        ],
+    );
     state.check().unwrap();
     fn sub(s: &mut ChannelState) -> &mut xln_core::state::Subchannel {
         s.subchannels.get_mut(&KEY).unwrap()
@@ -439,7 +515,12 @@ fn rule_13_what_the_rules_could_not_have_made_is_refused() {
             sub(s).tokens.extend((100..120).map(|i| (TokenId(i), extra.clone())));
         }),
         ("too many subchannels", |s| {
-            let extra = xln_core::state::Subchannel { tokens: Default::default(), pending: Default::default(), settlement: None, ..sub(s).clone() };
+            let extra = xln_core::state::Subchannel {
+                tokens: Default::default(),
+                pending: Default::default(),
+                settlement: None,
+                ..sub(s).clone()
+            };
             s.subchannels.extend((100..120).map(|i| (SubchannelKey { chain: ChainId(i), ..KEY }, extra.clone())));
         }),
         ("too many pending of one side", |s| {
@@ -466,7 +547,9 @@ fn rule_14_settlements_conserve_and_never_need_more_credit_than_was_granted() {
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..3000 {
         let (collateral, ondelta) = (u128::from(next(60)), next(80) as i128 - 10);
-        let state = one(&base(u128::from(next(40))), Left, T0, &sync(1, T0, facts(0, 0, (collateral, ondelta)), vec![])).unwrap();
+        let state =
+            one(&base(u128::from(next(40))), Left, T0, &sync(1, T0, facts(0, 0, (collateral, ondelta)), vec![]))
+                .unwrap();
         let d = diff(next(60) as i128 - 30, next(60) as i128 - 30, next(60) as i128 - 30);
         let c = d.collateral().unwrap();
         assert_eq!(d.left + d.right + c, 0);
@@ -494,17 +577,24 @@ fn rule_14_settlements_conserve_and_never_need_more_credit_than_was_granted() {
         // Reserve plus share of the subchannel, off chain: what one side gains the other loses, nothing appears.
         let share = |t: &xln_core::state::TokenState| t.ondelta + t.offdelta;
         let gain_left = d.left + share(after) - share(&before);
-        let gain_right = d.right + (after.collateral as i128 - share(after)) - (before.collateral as i128 - share(&before));
+        let gain_right =
+            d.right + (after.collateral as i128 - share(after)) - (before.collateral as i128 - share(&before));
         assert_eq!(gain_left + gain_right, 0);
         for side in [Left, Right] {
             let granted = if side == Left { before.left_limit } else { before.right_limit };
-            assert!(after.drawn(side) <= granted.max(before.drawn(side)), "{side:?} owes more than was granted: {before:?} {d:?}");
+            assert!(
+                after.drawn(side) <= granted.max(before.drawn(side)),
+                "{side:?} owes more than was granted: {before:?} {d:?}"
+            );
         }
     }
     assert!(taken > 300 && refused > 300, "{taken} {refused}");
     // Written by a person, a diff that does not add up is refused.
     assert!(xln_core::channel::balanced(&[(USD, 5, 5, -10, 0)], vec![]).is_ok());
-    assert_eq!(xln_core::channel::balanced(&[(USD, 5, 5, -9, 0)], vec![]), Err(xln_core::channel::CommandError::Unbalanced));
+    assert_eq!(
+        xln_core::channel::balanced(&[(USD, 5, 5, -9, 0)], vec![]),
+        Err(xln_core::channel::CommandError::Unbalanced)
+    );
 }
 
 #[test]
@@ -526,7 +616,11 @@ fn settlements_shape_and_holds() {
     assert_eq!(one(&state, Left, T0, &pay(101)), Err(poor(100, 101)));
     assert_eq!(ok(vec![diff(0, 0, -151)]), Err(poor(150, 151)));
     assert_eq!(ok(vec![diff(0, 0, 101)]), Err(poor(100, 101)));
-    assert_eq!(ok(vec![diff(0, 0, -1), TokenDiff { token: EUR, ..diff(0, 0, -101) }]), Err(poor(100, 101)), "and the first hold is gone again");
+    assert_eq!(
+        ok(vec![diff(0, 0, -1), TokenDiff { token: EUR, ..diff(0, 0, -101) }]),
+        Err(poor(100, 101)),
+        "and the first hold is gone again"
+    );
     // One at a time, of either kind.
     assert_eq!(one(&state, Right, T0, &settlement(vec![diff(-1, 0, 1)], vec![], e)), Err(E::SettlementOpen));
     assert_eq!(one(&state, Right, T0, &close(e)), Err(E::SettlementOpen));
@@ -546,8 +640,21 @@ fn a_close_freezes_the_subchannel_until_the_chain_says_how_it_ended() {
     let offered = one(&rich, Left, T0, &offer(10, 10, 0, later(900))).unwrap();
     assert_eq!(one(&offered, Right, T0, &close(later(50))), Err(E::SomethingPending));
     let closing = one(&rich, Left, T0, &close(later(50))).unwrap();
-    for t in [pay(1), lock(1, 1, later(900)), offer(1, 1, 0, later(900)), limit(1), settlement(vec![diff(1, 0, 0)], vec![], later(50)), close(later(50)),
-        Transition::AddToken { key: KEY, token: TokenId(9) }, Transition::RemoveToken { key: KEY, token: EUR }, Transition::CloseSubchannel { key: KEY }, settle(1, 1), cancel(1), fill(1, 1), unswap(1)] {
+    for t in [
+        pay(1),
+        lock(1, 1, later(900)),
+        offer(1, 1, 0, later(900)),
+        limit(1),
+        settlement(vec![diff(1, 0, 0)], vec![], later(50)),
+        close(later(50)),
+        Transition::AddToken { key: KEY, token: TokenId(9) },
+        Transition::RemoveToken { key: KEY, token: EUR },
+        Transition::CloseSubchannel { key: KEY },
+        settle(1, 1),
+        cancel(1),
+        fill(1, 1),
+        unswap(1),
+    ] {
         for side in [Left, Right] {
             assert_eq!(one(&closing, side, T0, &t), Err(E::SubchannelFrozen), "{t:?}");
         }
@@ -563,19 +670,34 @@ fn a_close_freezes_the_subchannel_until_the_chain_says_how_it_ended() {
 
 #[test]
 fn rule_32_a_close_never_refills_credit() {
-    let state = run(base(100), &[(Left, T0, sync(1, T0, facts(0, 0, (50, 50)), vec![])), (Left, T0, pay(120)), (Right, T0, lock(10, 1, later(900))), (Right, T0, offer(5, 5, 0, later(900))),
-        (Left, T0, settlement(vec![diff(1, 0, -1)], vec![], later(50)))]);
+    let state = run(
+        base(100),
+        &[
+            (Left, T0, sync(1, T0, facts(0, 0, (50, 50)), vec![])),
+            (Left, T0, pay(120)),
+            (Right, T0, lock(10, 1, later(900))),
+            (Right, T0, offer(5, 5, 0, later(900))),
+            (Left, T0, settlement(vec![diff(1, 0, -1)], vec![], later(50))),
+        ],
+    );
     for author in [Left, Right] {
         let next = one(&state, author, T0, &sync(2, T0, facts(1, 0, (0, 0)), vec![])).unwrap();
         let sub = &next.subchannels[&KEY];
         for token in sub.tokens.values() {
-            assert_eq!((token.offdelta, token.left_limit, token.right_limit, token.left_hold, token.right_hold), (0, 0, 0, 0, 0));
+            assert_eq!(
+                (token.offdelta, token.left_limit, token.right_limit, token.left_hold, token.right_hold),
+                (0, 0, 0, 0, 0)
+            );
         }
         assert!(sub.pending.is_empty() && sub.settlement.is_none() && sub.epoch == 1);
         for side in [Left, Right] {
             assert_eq!(one(&next, side, T0, &pay(1)), Err(poor(0, 1)));
         }
-        assert_eq!(one(&next, author, T0, &sync(3, T0, facts(0, 0, (0, 0)), vec![])), Err(E::ChainWentBack), "the epoch never falls");
+        assert_eq!(
+            one(&next, author, T0, &sync(3, T0, facts(0, 0, (0, 0)), vec![])),
+            Err(E::ChainWentBack),
+            "the epoch never falls"
+        );
     }
 }
 
@@ -593,7 +715,10 @@ fn limits_below_what_is_drawn_keep_the_debt_and_bind_what_is_new() {
     assert_eq!(one(&repaid, Left, T0, &pay(11)), Err(poor(10, 11)));
     one(&repaid, Left, T0, &pay(10)).unwrap();
     // The mirror image, beyond collateral.
-    let state = run(base(100), &[(Left, T0, sync(1, T0, facts(0, 0, (50, 0)), vec![])), (Right, T0, pay(130)), (Left, T0, limit(5))]);
+    let state = run(
+        base(100),
+        &[(Left, T0, sync(1, T0, facts(0, 0, (50, 0)), vec![])), (Right, T0, pay(130)), (Left, T0, limit(5))],
+    );
     assert_eq!((usd(&state).drawn(Right), usd(&state).effective_limits()), (80, (100, 80)));
     assert_eq!(one(&state, Right, T0, &pay(1)), Err(poor(0, 1)));
     one(&state, Left, T0, &pay(230)).unwrap();
@@ -648,12 +773,28 @@ fn swaps_round_for_the_maker_and_respect_the_smallest_fill() {
         one(&state, taker, T0, &fill(1, 9)).unwrap();
     }
     let state = base(100);
-    let same = Transition::OfferSwap { key: KEY, give_token: USD, give: 1, want_token: USD, want: 1, min_fill: 0, expiry: later(9) };
+    let same = Transition::OfferSwap {
+        key: KEY,
+        give_token: USD,
+        give: 1,
+        want_token: USD,
+        want: 1,
+        min_fill: 0,
+        expiry: later(9),
+    };
     assert_eq!(one(&state, Left, T0, &same), Err(E::SameToken));
     assert_eq!(one(&state, Left, T0, &offer(10, 1, 11, later(9))), Err(E::FillTooLarge));
     one(&state, Left, T0, &offer(10, 1, 10, later(9))).unwrap();
     assert_eq!(one(&state, Left, T0, &offer(101, 1, 0, later(9))), Err(poor(100, 101)));
-    let unknown = Transition::OfferSwap { key: KEY, give_token: USD, give: 1, want_token: TokenId(9), want: 1, min_fill: 0, expiry: later(9) };
+    let unknown = Transition::OfferSwap {
+        key: KEY,
+        give_token: USD,
+        give: 1,
+        want_token: TokenId(9),
+        want: 1,
+        min_fill: 0,
+        expiry: later(9),
+    };
     assert_eq!(one(&state, Left, T0, &unknown), Err(E::UnknownToken));
     // A price that leaves the range.
     let dear = one(&state, Left, T0, &offer(1, BOUND - 1, 0, later(9))).unwrap();
@@ -686,9 +827,19 @@ fn the_payer_takes_back_only_what_the_chain_says_is_over() {
         one(&revealed, Right, later(9000), &settle(id, 1)).unwrap();
         one(&revealed, Right, later(9000), &cancel(id)).unwrap();
     }
-    assert_eq!(one(&revealed, Right, T0, &sync(2, late, facts(0, 0, (0, 0)), vec![reveal(1, later(100))])), Err(E::IrrelevantReveal), "rule 15");
+    assert_eq!(
+        one(&revealed, Right, T0, &sync(2, late, facts(0, 0, (0, 0)), vec![reveal(1, later(100))])),
+        Err(E::IrrelevantReveal),
+        "rule 15"
+    );
     // Reveals that open nothing, twice the same, of another registry, too late.
-    for bad in [vec![reveal(2, T0)], vec![reveal(1, T0), reveal(1, T0)], vec![Reveal { provider: Address([1; 20]), ..reveal(1, T0) }], vec![reveal(1, later(101))], vec![reveal(1, T0), reveal(2, T0)]] {
+    for bad in [
+        vec![reveal(2, T0)],
+        vec![reveal(1, T0), reveal(1, T0)],
+        vec![Reveal { provider: Address([1; 20]), ..reveal(1, T0) }],
+        vec![reveal(1, later(101))],
+        vec![reveal(1, T0), reveal(2, T0)],
+    ] {
         assert_eq!(one(&state, Right, T0, &sync(1, late, facts(0, 0, (0, 0)), bad)), Err(E::IrrelevantReveal));
     }
     // Not revealed: late settling is refused for ever, taking back is allowed.
@@ -697,7 +848,10 @@ fn the_payer_takes_back_only_what_the_chain_says_is_over() {
     one(&over, Left, T0, &cancel(1)).unwrap();
     // In one block, in this order.
     step(&state, Left, T0, vec![empty(1, late), cancel(1), cancel(2)]).unwrap();
-    assert_eq!(step(&state, Left, T0, vec![cancel(1), empty(1, late)]), Err(BlockError::Transition { index: 0, error: E::NotYetCancellable }));
+    assert_eq!(
+        step(&state, Left, T0, vec![cancel(1), empty(1, late)]),
+        Err(BlockError::Transition { index: 0, error: E::NotYetCancellable })
+    );
 }
 
 #[test]
@@ -706,15 +860,32 @@ fn rule_31_sync_only_moves_forward_and_is_complete() {
     let f = |e, n| facts(e, n, (60, 10));
     let verdict = |t| one(&state, Right, T0, &t).err();
     assert_eq!(verdict(sync(6, later(50), f(2, 3), vec![])), None);
-    for back in [sync(5, later(60), f(2, 3), vec![]), sync(4, later(60), f(2, 3), vec![]), sync(6, later(49), f(2, 3), vec![]), sync(6, later(60), f(1, 3), vec![]), sync(6, later(60), f(2, 2), vec![]), sync(6, later(60), f(3, 2), vec![])] {
+    for back in [
+        sync(5, later(60), f(2, 3), vec![]),
+        sync(4, later(60), f(2, 3), vec![]),
+        sync(6, later(49), f(2, 3), vec![]),
+        sync(6, later(60), f(1, 3), vec![]),
+        sync(6, later(60), f(2, 2), vec![]),
+        sync(6, later(60), f(3, 2), vec![]),
+    ] {
         assert_eq!(verdict(back), Some(E::ChainWentBack));
     }
     let mut wrong = point(6, later(60));
     wrong.chain = ChainId(2);
-    assert_eq!(verdict(Transition::SyncChain { key: KEY, point: wrong, facts: f(2, 3), reveals: vec![] }), Some(E::WrongChain));
+    assert_eq!(
+        verdict(Transition::SyncChain { key: KEY, point: wrong, facts: f(2, 3), reveals: vec![] }),
+        Some(E::WrongChain)
+    );
     let with = |tokens| SubchannelFacts { tokens, ..f(2, 3) };
     let all = f(2, 3).tokens;
-    for tokens in [vec![], vec![all[0]], vec![all[1], all[0]], vec![all[0], all[1], all[1]], vec![all[0], all[0]], [all.clone(), vec![TokenFact { token: TokenId(9), collateral: 0, ondelta: 0 }]].concat()] {
+    for tokens in [
+        vec![],
+        vec![all[0]],
+        vec![all[1], all[0]],
+        vec![all[0], all[1], all[1]],
+        vec![all[0], all[0]],
+        [all.clone(), vec![TokenFact { token: TokenId(9), collateral: 0, ondelta: 0 }]].concat(),
+    ] {
         assert_eq!(verdict(sync(6, later(60), with(tokens), vec![])), Some(E::FactsIncomplete));
     }
 }
@@ -745,7 +916,17 @@ fn a_dispute_on_record_stops_everything_but_the_chain_and_a_close() {
         one(s, Left, T0, &sync(1, T0, f, vec![])).unwrap()
     };
     let state = with(&locked);
-    for t in [pay(1), lock(1, 1, later(900)), offer(1, 1, 0, later(900)), limit(1), settlement(vec![diff(1, 0, 0)], vec![], later(50)), settle(1, 1), cancel(1), Transition::AddToken { key: KEY, token: TokenId(9) }, Transition::CloseSubchannel { key: KEY }] {
+    for t in [
+        pay(1),
+        lock(1, 1, later(900)),
+        offer(1, 1, 0, later(900)),
+        limit(1),
+        settlement(vec![diff(1, 0, 0)], vec![], later(50)),
+        settle(1, 1),
+        cancel(1),
+        Transition::AddToken { key: KEY, token: TokenId(9) },
+        Transition::CloseSubchannel { key: KEY },
+    ] {
         for side in [Left, Right] {
             assert_eq!(one(&state, side, T0, &t), Err(E::InDispute), "{t:?}");
         }
@@ -793,7 +974,10 @@ fn what_is_empty_can_go_and_leaves_an_empty_leaf_for_one_block() {
         let mut same_block = state.clone();
         let mut applier = xln_core::transition::Applier::new(&mut same_block, Left, T0);
         applier.apply(&Transition::CloseSubchannel { key: KEY }).unwrap();
-        assert_eq!(applier.apply(&t), Err(if matches!(t, Transition::OpenSubchannel { .. }) { E::NotAlone } else { E::SubchannelClosed }));
+        assert_eq!(
+            applier.apply(&t),
+            Err(if matches!(t, Transition::OpenSubchannel { .. }) { E::NotAlone } else { E::SubchannelClosed })
+        );
     }
     let next = step(&closed, Right, T0, vec![]).unwrap();
     assert!(next.subchannels.is_empty());
@@ -814,7 +998,11 @@ fn blocks_follow_from_their_parent_and_nothing_else() {
         xln_core::block::apply_block(&state, &hash, &block).map(|s| s.nonce)
     };
     assert_eq!(verdict(&|_| ()), Ok(Nonce(state.height * 2 + 3)));
-    assert_eq!(verdict(&|b| b.proposer = Right), Ok(Nonce(state.height * 2 + 2)), "left outranks right at equal height");
+    assert_eq!(
+        verdict(&|b| b.proposer = Right),
+        Ok(Nonce(state.height * 2 + 2)),
+        "left outranks right at equal height"
+    );
     assert_eq!(verdict(&|b| b.height += 9), Ok(Nonce(state.height * 2 + 21)));
     assert_eq!(verdict(&|b| b.prev_block_hash.0[0] ^= 1), Err(BlockError::WrongParent));
     assert_eq!(verdict(&|b| b.prev_state_hash.0[0] ^= 1), Err(BlockError::WrongParentState));
@@ -833,7 +1021,9 @@ fn blocks_follow_from_their_parent_and_nothing_else() {
 #[test]
 fn deltas_say_the_same_narrow_and_wide() {
     // `TokenState` has its own fast way to what `derive_delta` says; both at the ends of the range.
-    for (c, on, off) in [(0, i128::MAX, i128::MAX), (BOUND - 1, -i128::MAX, -i128::MAX), (5, 7, -9), (0, 0, 0), (10, 25, -3)] {
+    for (c, on, off) in
+        [(0, i128::MAX, i128::MAX), (BOUND - 1, -i128::MAX, -i128::MAX), (5, 7, -9), (0, 0, 0), (10, 25, -3)]
+    {
         let mut state = base(9);
         let token = state.subchannels.get_mut(&KEY).unwrap().tokens.get_mut(&USD).unwrap();
         (token.collateral, token.ondelta, token.offdelta) = (c, on, off);

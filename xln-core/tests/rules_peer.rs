@@ -1,6 +1,14 @@
 //! The rules of `docs/protocol.md` section 10 against a peer that keeps to nothing: its blocks are made by hand and signed
 //! with its real key. Whatever it sends is refused by name, changes nothing, and the channel goes on.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -76,7 +84,8 @@ fn rule_7_the_signature_is_over_the_new_state_and_leads_to_its_body() {
 fn rule_12_what_breaks_a_rule_is_refused_on_receipt_with_the_same_error() {
     let far = UnixSeconds(1_000_000 + 900);
     let many = |n: usize, t: Transition| vec![t; n];
-    let tokens = |n: u32| (0..n).map(|i| Transition::AddToken { key: KEY, token: TokenId(100 + i) }).collect::<Vec<_>>();
+    let tokens =
+        |n: u32| (0..n).map(|i| Transition::AddToken { key: KEY, token: TokenId(100 + i) }).collect::<Vec<_>>();
     let opens = |n: u64| (0..n).map(|i| open(SubchannelKey { chain: ChainId(100 + i), ..KEY })).collect::<Vec<_>>();
     let half = MAX_PENDING / 2;
     for author in 0..2 {
@@ -107,7 +116,10 @@ fn rule_12_what_breaks_a_rule_is_refused_on_receipt_with_the_same_error() {
         let mut net = net(100);
         let block = net.forge(author, opens(9));
         let mine = if author == 0 { 7 } else { 8 };
-        assert_eq!(rejects(&net.inject_block(author, block)), [RejectReason::Transition { index: mine, error: E::LimitReached }]);
+        assert_eq!(
+            rejects(&net.inject_block(author, block)),
+            [RejectReason::Transition { index: mine, error: E::LimitReached }]
+        );
         let block = net.forge(author, vec![Transition::Memo { data: vec![] }; MAX_BLOCK_TRANSITIONS + 1]);
         assert_eq!(rejects(&net.inject_block(author, block)), [RejectReason::Malformed]);
     }
@@ -187,7 +199,15 @@ fn a_block_from_too_far_ahead_waits_and_is_refused_before_the_peers_patience_end
 fn rule_9_a_block_dated_back_is_judged_by_the_receivers_clock_with_the_same_boundary() {
     let start = UnixSeconds(1_000_000);
     let expiry = start.plus(500);
-    let offer = |e| Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 0, expiry: e };
+    let offer = |e| Transition::OfferSwap {
+        key: KEY,
+        give_token: USD,
+        give: 10,
+        want_token: EUR,
+        want: 10,
+        min_fill: 0,
+        expiry: e,
+    };
     let setups: [(Option<Transition>, Transition); 6] = [
         (None, lock(10, 1, expiry)),
         (None, offer(expiry)),
@@ -244,7 +264,10 @@ fn a_payer_never_takes_back_by_a_clock() {
     net.now = expiry.plus(100_000);
     let before = net.state(0).clone();
     let block = net.forge(0, vec![Transition::CancelPayment { key: KEY, id: 1 }]);
-    assert_eq!(rejects(&net.inject_block(0, block)), [RejectReason::Transition { index: 0, error: E::NotYetCancellable }]);
+    assert_eq!(
+        rejects(&net.inject_block(0, block)),
+        [RejectReason::Transition { index: 0, error: E::NotYetCancellable }]
+    );
     goes_on(&mut net, &before);
 }
 
@@ -291,7 +314,11 @@ fn rule_31_a_sync_that_lies_or_leaves_something_out_is_refused() {
         sync(point, other(&|f| f.tokens[0].ondelta = 49), vec![shown]),
         sync(point, other(&|f| f.settlement_nonce = 1), vec![shown]),
         sync(point, other(&|f| f.epoch = 1), vec![]),
-        sync(point, other(&|f| f.dispute = Some(dispute(Side::Left, 0, f.dispute.map_or(UnixSeconds(0), |d| d.started_at)))), vec![shown]),
+        sync(
+            point,
+            other(&|f| f.dispute = Some(dispute(Side::Left, 0, f.dispute.map_or(UnixSeconds(0), |d| d.started_at)))),
+            vec![shown],
+        ),
         sync(ChainPoint { hash: Hash([1; 32]), ..point }, true_facts.clone(), vec![shown]),
         sync(ChainPoint { timestamp: point.timestamp.plus(1), ..point }, true_facts.clone(), vec![shown]),
         sync(point, true_facts.clone(), vec![Reveal { at: shown.at.minus(1), ..shown }]),
@@ -319,7 +346,8 @@ fn a_sync_from_ahead_waits_for_the_view_and_for_nothing_else() {
     let mut net = net(100);
     net.block += 1;
     let point = net.point();
-    let block = net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
+    let block =
+        net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
     assert!(net.inject_block(0, block).is_empty());
     assert_eq!(net.token(1).collateral, 0);
     net.chain_for(&[1], vec![ChangeKind::Collateral(TokenFact { token: USD, collateral: 50, ondelta: 50 })], vec![]);
@@ -328,7 +356,8 @@ fn a_sync_from_ahead_waits_for_the_view_and_for_nothing_else() {
     // A view that never comes so far: refused in time.
     net.block += 1;
     let point = net.point();
-    let block = net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
+    let block =
+        net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
     assert!(net.inject_block(0, block).is_empty());
     net.now = net.now.plus(61);
     net.stage(1, vec![Input::Tick]);
@@ -346,7 +375,9 @@ fn rule_32_an_epoch_raised_together_with_a_payment_is_refused() {
     let before = net.state(1).clone();
     let raise = Transition::SyncChain { key: KEY, point, facts: facts(1, 0, (0, 0)), reveals: vec![] };
     let grant = Transition::SetCreditLimit { key: KEY, token: USD, limit: 100 };
-    for (transitions, index) in [(vec![raise.clone(), grant.clone()], 1), (vec![grant, raise.clone()], 1), (vec![pay(1), raise.clone()], 1)] {
+    for (transitions, index) in
+        [(vec![raise.clone(), grant.clone()], 1), (vec![grant, raise.clone()], 1), (vec![pay(1), raise.clone()], 1)]
+    {
         let block = net.forge(0, transitions);
         assert_eq!(rejects(&net.inject_block(0, block)), [RejectReason::Transition { index, error: E::NotAlone }]);
     }
@@ -359,7 +390,18 @@ fn rule_32_an_epoch_raised_together_with_a_payment_is_refused() {
 #[test]
 fn rule_22_a_refused_command_never_halts_the_node() {
     let mut net = net(100);
-    let verdicts = net.submit(0, vec![pay(0), pay(101), pay(5), open(KEY), open(SubchannelKey { chain: ChainId(77), ..KEY }), pay(6), Transition::SyncChain { key: KEY, point: point(1, T0), facts: facts(0, 0, (9, 9)), reveals: vec![] }]);
+    let verdicts = net.submit(
+        0,
+        vec![
+            pay(0),
+            pay(101),
+            pay(5),
+            open(KEY),
+            open(SubchannelKey { chain: ChainId(77), ..KEY }),
+            pay(6),
+            Transition::SyncChain { key: KEY, point: point(1, T0), facts: facts(0, 0, (9, 9)), reveals: vec![] },
+        ],
+    );
     assert_eq!(verdicts[0], Err(CommandError::Transition(E::ZeroAmount)));
     assert_eq!(verdicts[1], Err(CommandError::Transition(E::InsufficientCapacity { available: 100, needed: 101 })));
     assert!(verdicts[2].is_ok() && verdicts[5].is_ok());
@@ -377,13 +419,16 @@ fn rule_22_a_refused_command_never_halts_the_node() {
     net.submit(0, vec![Transition::Memo { data: vec![4] }]).remove(0).unwrap();
     net.settle();
     net.agreed();
-    let failed = net.parties[0].events.iter().any(|e| matches!(e, Event::CommandFailed { command, .. } if *command == victim));
-    let done = net.parties[0].events.iter().any(|e| matches!(e, Event::CommandDone { command, .. } if *command == victim));
+    let failed =
+        net.parties[0].events.iter().any(|e| matches!(e, Event::CommandFailed { command, .. } if *command == victim));
+    let done =
+        net.parties[0].events.iter().any(|e| matches!(e, Event::CommandDone { command, .. } if *command == victim));
     assert!(failed ^ done);
     // Strangers, oneself, malformed names.
     let me = net.id(0);
     for peer in [me, xln_core::codec::decode(&[9; 32]).unwrap()] {
-        let command = xln_core::machine::Command { peer, action: Action::Propose { transition: pay(1), submit: false } };
+        let command =
+            xln_core::machine::Command { peer, action: Action::Propose { transition: pay(1), submit: false } };
         assert_eq!(net.stage(0, vec![Input::Command(command)]), [InputOutcome::Refused(CommandError::UnknownPeer)]);
         net.stage(0, vec![Input::Message { from: peer, bytes: vec![1, 2] }, Input::Connected { peer }]);
     }
@@ -437,7 +482,8 @@ fn left_keeps_its_block_and_says_it_again() {
 #[test]
 fn rule_30_a_refused_block_stays_live_and_its_command_is_not_repeated() {
     let mut net = net(100);
-    let id = net.submit(0, vec![Transition::Memo { data: vec![1] }, pay(10), Transition::Memo { data: vec![2] }])[1].unwrap();
+    let id = net.submit(0, vec![Transition::Memo { data: vec![1] }, pay(10), Transition::Memo { data: vec![2] }])[1]
+        .unwrap();
     let refused = proposals(&net.taken()).remove(0);
     let signature = net.parties[1].signer.sign_digest(&net.digest(0, &refused)).unwrap();
     let late_ack = Part::Ack { height: refused.height, block_hash: refused.hash().unwrap(), signature };
@@ -456,9 +502,15 @@ fn rule_30_a_refused_block_stays_live_and_its_command_is_not_repeated() {
     let reject = net.reject_of(1, &refused, RejectReason::Policy { index: 1 }, refused.height + 3);
     let replacement = proposals(&net.inject(1, reject.clone())).remove(0);
     assert_eq!((replacement.height, replacement.prev_block_hash), (refused.height + 3, refused.prev_block_hash));
-    assert_eq!(replacement.transitions, [Transition::Memo { data: vec![1] }, Transition::Memo { data: vec![2] }], "what was refused is not said again");
+    assert_eq!(
+        replacement.transitions,
+        [Transition::Memo { data: vec![1] }, Transition::Memo { data: vec![2] }],
+        "what was refused is not said again"
+    );
     assert_eq!(net.channel(0).queued(), 0);
-    let failed = |net: &Net| net.parties[0].events.iter().any(|e| matches!(e, Event::CommandFailed { command, .. } if *command == id));
+    let failed = |net: &Net| {
+        net.parties[0].events.iter().any(|e| matches!(e, Event::CommandFailed { command, .. } if *command == id))
+    };
     assert!(!failed(&net));
     // The peer may show the refused one on chain: its body is still here.
     let parent = net.state(1).clone();
@@ -509,13 +561,22 @@ fn rule_24_no_settlement_signature_without_its_agreed_hold() {
     let outcome = net.command(0, Action::SubmitSettlement { key: KEY });
     assert!(matches!(outcome, InputOutcome::Accepted(_)));
     // Its end: the holds go and the signatures with them.
-    net.chain(vec![ChangeKind::Settled { epoch: 0, settlement_nonce: 1 }, ChangeKind::Collateral(TokenFact { token: USD, collateral: 30, ondelta: 30 })], vec![]);
+    net.chain(
+        vec![
+            ChangeKind::Settled { epoch: 0, settlement_nonce: 1 },
+            ChangeKind::Collateral(TokenFact { token: USD, collateral: 30, ondelta: 30 }),
+        ],
+        vec![],
+    );
     net.wire.clear();
     net.connect();
     net.agreed();
     assert_eq!((net.token(0).left_hold, net.token(0).collateral, net.token(0).ondelta), (0, 30, 30));
     assert!(net.channel(0).settlement(&KEY).is_none() && net.channel(1).settlement(&KEY).is_none());
-    assert_eq!(net.command(0, Action::SubmitSettlement { key: KEY }), InputOutcome::Refused(CommandError::NothingToShow));
+    assert_eq!(
+        net.command(0, Action::SubmitSettlement { key: KEY }),
+        InputOutcome::Refused(CommandError::NothingToShow)
+    );
 }
 
 #[test]
@@ -527,7 +588,8 @@ fn rule_26_only_my_own_signature_proves_that_the_peer_is_ahead() {
     net.run(0, pay(1));
     let before = net.channel(0).clone();
     // Older, the same, another channel's, with the peer's signature twice, invented.
-    let reply = |state: &xln_core::state::ChannelState, left, right| Part::StateReply { state: state.clone(), left, right };
+    let reply =
+        |state: &xln_core::state::ChannelState, left, right| Part::StateReply { state: state.clone(), left, right };
     let mut later = net.state(0).clone();
     later.height += 5;
     later.nonce = Nonce(later.height * 2);
@@ -570,7 +632,12 @@ fn a_recovering_node_signs_nothing_and_then_only_above_what_it_may_have_signed()
     net.inject(0, Part::Reestablish { height: 1, block_hash: Hash([1; 32]), state_hash: Hash([2; 32]), reply: false });
     assert!(net.channel(1).is_recovering());
     let tip = net.channel(0).tip();
-    let level = Part::Reestablish { height: tip.state.height, block_hash: tip.state.block_hash, state_hash: tip.commitment.state_hash, reply: false };
+    let level = Part::Reestablish {
+        height: tip.state.height,
+        block_hash: tip.state.block_hash,
+        state_hash: tip.commitment.state_hash,
+        reply: false,
+    };
     let parent = net.state(1).height;
     net.inject(0, level);
     assert!(!net.channel(1).is_recovering());
@@ -613,7 +680,12 @@ fn a_sighted_start_or_close_freezes_its_subchannel_and_nothing_else() {
         assert!(net.channel(1).frozen(&KEY).is_some() && net.channel(1).frozen(&KEY2).is_none());
         assert!(matches!(net.refused(1, pay(1)), CommandError::Frozen(_)));
         let before = net.state(1).clone();
-        for t in [pay(1), lock(1, 1, net.now.plus(900)), Transition::SetCreditLimit { key: KEY, token: USD, limit: 1 }, Transition::AddToken { key: KEY, token: TokenId(9) }] {
+        for t in [
+            pay(1),
+            lock(1, 1, net.now.plus(900)),
+            Transition::SetCreditLimit { key: KEY, token: USD, limit: 1 },
+            Transition::AddToken { key: KEY, token: TokenId(9) },
+        ] {
             let block = net.forge(0, vec![Transition::Memo { data: vec![] }, t]);
             assert_eq!(rejects(&net.inject_block(0, block)), [RejectReason::Frozen { index: 1 }]);
         }
@@ -631,7 +703,10 @@ fn a_sighted_start_or_close_freezes_its_subchannel_and_nothing_else() {
         net.block += 1;
         net.chain_for(&[1], vec![], vec![]);
         let point = net.point();
-        assert_eq!(take(&mut net, Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (0, 0)), reveals: vec![] }), 1);
+        assert_eq!(
+            take(&mut net, Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (0, 0)), reveals: vec![] }),
+            1
+        );
         let expiry = net.now.plus(50);
         let close = Transition::ProposeClose { key: KEY, expiry };
         assert_eq!(take(&mut net, close), 1);
@@ -648,7 +723,10 @@ fn a_freeze_ends_when_its_cause_vanishes_or_its_epoch_is_over() {
     net.run(0, pay(1));
     // By an own start, from the signature on, before anything stands in a block.
     let key = KEY;
-    assert!(matches!(net.command(0, Action::StartDispute { key, arguments: Default::default() }), InputOutcome::Accepted(_)));
+    assert!(matches!(
+        net.command(0, Action::StartDispute { key, arguments: Default::default() }),
+        InputOutcome::Accepted(_)
+    ));
     assert_eq!(net.channel(0).frozen(&KEY), Some(xln_core::channel::Freeze::OwnStart));
     assert!(matches!(net.refused(0, pay(1)), CommandError::Frozen(_)));
     let block = net.forge(1, vec![pay(1)]);
@@ -710,15 +788,25 @@ fn rule_29_there_is_a_way_out_without_any_signature_of_the_peer() {
     let outcome = net.command(0, Action::StartEmptyDispute { key: KEY, tokens });
     assert!(matches!(outcome, InputOutcome::Accepted(_)));
     let calls = net.calls(0);
-    assert!(matches!(&calls[..], [xln_core::chain::ChainCall::StartEmptyDispute { starter: Side::Left, tokens }] if *tokens == [USD, EUR]), "{calls:?}");
-    assert_eq!(net.command(1, Action::StartDispute { key: KEY, arguments: Default::default() }), InputOutcome::Refused(CommandError::NothingToShow));
-    assert_eq!(net.command(1, Action::CounterDispute { key: KEY, arguments: Default::default() }), InputOutcome::Refused(CommandError::NothingToShow));
+    assert!(
+        matches!(&calls[..], [xln_core::chain::ChainCall::StartEmptyDispute { starter: Side::Left, tokens }] if *tokens == [USD, EUR]),
+        "{calls:?}"
+    );
+    assert_eq!(
+        net.command(1, Action::StartDispute { key: KEY, arguments: Default::default() }),
+        InputOutcome::Refused(CommandError::NothingToShow)
+    );
+    assert_eq!(
+        net.command(1, Action::CounterDispute { key: KEY, arguments: Default::default() }),
+        InputOutcome::Refused(CommandError::NothingToShow)
+    );
 }
 
 #[test]
 fn rule_15_the_first_reveal_wins_and_views_never_go_back() {
     let mut view = ChainView::default();
-    let shown = |at: u64, i: u8| Reveal { provider: PROVIDER, kind: HashKind::Sha256, secret: secret(i), at: UnixSeconds(at) };
+    let shown =
+        |at: u64, i: u8| Reveal { provider: PROVIDER, kind: HashKind::Sha256, secret: secret(i), at: UnixSeconds(at) };
     let lock = |i: u8| secret(i).hash(HashKind::Sha256);
     let p = |n: u64| point(n, UnixSeconds(n * 10));
     assert!(view.advance(p(5), &[shown(50, 0)]));
@@ -729,9 +817,18 @@ fn rule_15_the_first_reveal_wins_and_views_never_go_back() {
     }
     assert_eq!(view.head(), Some(&p(6)));
     assert!(view.secret(&PROVIDER, HashKind::Sha256, &lock(2)).is_none());
-    assert!(view.reveal(&PROVIDER, HashKind::Sha256, &lock(1), 5).is_none() && view.reveal(&PROVIDER, HashKind::Sha256, &lock(1), 6).is_some());
-    assert!(view.secret(&PROVIDER, HashKind::Keccak256, &lock(0)).is_none() && view.secret(&Address([0; 20]), HashKind::Sha256, &lock(0)).is_none());
-    assert_eq!((view.judge(&p(5)), view.judge(&p(7)), view.judge(&p(4))), (PointVerdict::Known, PointVerdict::Ahead, PointVerdict::Unknown));
+    assert!(
+        view.reveal(&PROVIDER, HashKind::Sha256, &lock(1), 5).is_none()
+            && view.reveal(&PROVIDER, HashKind::Sha256, &lock(1), 6).is_some()
+    );
+    assert!(
+        view.secret(&PROVIDER, HashKind::Keccak256, &lock(0)).is_none()
+            && view.secret(&Address([0; 20]), HashKind::Sha256, &lock(0)).is_none()
+    );
+    assert_eq!(
+        (view.judge(&p(5)), view.judge(&p(7)), view.judge(&p(4))),
+        (PointVerdict::Known, PointVerdict::Ahead, PointVerdict::Unknown)
+    );
     assert_eq!(view.judge(&ChainPoint { hash: Hash([8; 32]), ..p(5) }), PointVerdict::Unknown);
 }
 
@@ -791,7 +888,11 @@ fn answers_to_nothing_are_refused_and_move_nothing() {
     let before = net.channel(0).clone();
     let block = net.forge(0, vec![pay(1)]);
     let reject = net.reject_of(1, &block, RejectReason::Malformed, 1);
-    for part in [Part::Ack { height: 99, block_hash: Hash([5; 32]), signature: signature.clone() }, reject, Part::SettlementSignature { key: KEY, id: 1, signature: signature.clone() }] {
+    for part in [
+        Part::Ack { height: 99, block_hash: Hash([5; 32]), signature: signature.clone() },
+        reject,
+        Part::SettlementSignature { key: KEY, id: 1, signature: signature.clone() },
+    ] {
         let count = net.rejections(0).len();
         assert!(net.inject(1, part).is_empty());
         assert_eq!(net.rejections(0)[count..], [Rejection::NotInFlight]);

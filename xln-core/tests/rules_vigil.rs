@@ -1,5 +1,13 @@
 //! What a node does by itself when it is told to watch (`docs/protocol.md` sections 4 and 7), and what it can show when.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use common::*;
@@ -45,7 +53,11 @@ fn a_stale_start_is_countered_once_at_first_sight_and_again_after_a_failure() {
     let [ChainCall::CounterDispute { dispute, evidence, both: false, .. }] = &calls[..] else { panic!("{calls:?}") };
     assert_eq!((dispute.nonce, evidence.nonce), (old, net.state(0).nonce));
     assert!(evidence.right.is_some(), "signed by the starter");
-    assert!(net.parties[0].events.iter().any(|e| matches!(e, Event::DisputeSeen { shown, best, .. } if shown.0 == old && *best == net.state(0).nonce)));
+    assert!(
+        net.parties[0].events.iter().any(
+            |e| matches!(e, Event::DisputeSeen { shown, best, .. } if shown.0 == old && *best == net.state(0).nonce)
+        )
+    );
     let at = net.now;
     block(&mut net, 0, vec![started(Side::Right, old, at)], vec![]);
     block(&mut net, 0, vec![], vec![]);
@@ -67,14 +79,23 @@ fn what_is_not_stale_or_not_watched_is_not_countered() {
         block(&mut net, 0, vec![started(Side::Right, nonce, at)], vec![]);
         assert!(net.calls(0).is_empty());
     }
-    assert!(matches!(net.command(0, Action::CounterDispute { key: KEY, arguments: Arguments::default() }), InputOutcome::Refused(CommandError::NotNewer)));
+    assert!(matches!(
+        net.command(0, Action::CounterDispute { key: KEY, arguments: Arguments::default() }),
+        InputOutcome::Refused(CommandError::NotNewer)
+    ));
     // A node that is not told to watch reports and leaves it to its user.
     net.configure(1, |c| c.vigilant = false);
     block(&mut net, 1, vec![started(Side::Left, 1, at)], vec![]);
     assert!(net.calls(1).is_empty());
-    assert!(matches!(net.command(1, Action::CounterDispute { key: KEY, arguments: Arguments::default() }), InputOutcome::Accepted(_)));
+    assert!(matches!(
+        net.command(1, Action::CounterDispute { key: KEY, arguments: Arguments::default() }),
+        InputOutcome::Accepted(_)
+    ));
     assert!(matches!(net.calls(1)[..], [ChainCall::CounterDispute { both: false, .. }]));
-    assert!(matches!(net.command(1, Action::AcceptDispute { key: KEY, arguments: Arguments::default() }), InputOutcome::Accepted(_)));
+    assert!(matches!(
+        net.command(1, Action::AcceptDispute { key: KEY, arguments: Arguments::default() }),
+        InputOutcome::Accepted(_)
+    ));
     assert!(matches!(net.calls(1)[..], [ChainCall::AcceptDispute { .. }]));
 }
 
@@ -121,7 +142,9 @@ fn a_dispute_is_finalized_after_its_window_by_the_chains_clock() {
     assert!(net.calls(0).is_empty(), "not by an own clock");
     block(&mut net, 0, vec![], vec![]);
     let calls = net.calls(0);
-    let [ChainCall::FinalizeDispute { body, starter_fills, answerer_fills, .. }] = &calls[..] else { panic!("{calls:?}") };
+    let [ChainCall::FinalizeDispute { body, starter_fills, answerer_fills, .. }] = &calls[..] else {
+        panic!("{calls:?}")
+    };
     assert_eq!((body, starter_fills.len(), answerer_fills.len()), (&evidence.body, 0, 0));
     block(&mut net, 0, vec![], vec![]);
     assert!(net.calls(0).is_empty(), "once");
@@ -133,7 +156,10 @@ fn a_dispute_is_finalized_after_its_window_by_the_chains_clock() {
     net.now = at.plus(4000);
     block(&mut net, 1, vec![started(Side::Left, old, at)], vec![]);
     assert!(net.calls(1).is_empty());
-    assert_eq!(net.command(1, Action::FinalizeDispute { key: KEY, arguments: Arguments::default() }), InputOutcome::Refused(CommandError::NothingToShow));
+    assert_eq!(
+        net.command(1, Action::FinalizeDispute { key: KEY, arguments: Arguments::default() }),
+        InputOutcome::Refused(CommandError::NothingToShow)
+    );
     let arguments = Arguments { body: Some(vec![1, 2, 3]), ..Arguments::default() };
     assert!(matches!(net.command(1, Action::FinalizeDispute { key: KEY, arguments }), InputOutcome::Accepted(_)));
 }
@@ -149,12 +175,23 @@ fn fills_and_bodies_that_the_chain_has_shown_serve_to_finalize() {
         ..dispute(Side::Right, 0, net.now)
     };
     net.configure(0, |c| c.vigilant = false);
-    block(&mut net, 0, vec![ChangeKind::Dispute { epoch: 0, dispute: fact, fills: fills.clone(), body: body.clone() }], vec![]);
+    block(
+        &mut net,
+        0,
+        vec![ChangeKind::Dispute { epoch: 0, dispute: fact, fills: fills.clone(), body: body.clone() }],
+        vec![],
+    );
     let arguments = Arguments { fills: vec![5; 24], ..Arguments::default() };
     net.command(0, Action::FinalizeDispute { key: KEY, arguments });
     let calls = net.calls(0);
-    let [ChainCall::FinalizeDispute { body: b, starter_fills, answerer_fills, .. }] = &calls[..] else { panic!("{calls:?}") };
-    assert_eq!((b, starter_fills, answerer_fills), (&body, &fills, &vec![5; 24]), "an early finalize of the non-starter is its answer");
+    let [ChainCall::FinalizeDispute { body: b, starter_fills, answerer_fills, .. }] = &calls[..] else {
+        panic!("{calls:?}")
+    };
+    assert_eq!(
+        (b, starter_fills, answerer_fills),
+        (&body, &fills, &vec![5; 24]),
+        "an early finalize of the non-starter is its answer"
+    );
 }
 
 #[test]
@@ -172,7 +209,10 @@ fn a_secret_is_put_on_chain_at_the_margin_and_not_before() {
     net.now = expiry.minus(margin);
     net.stage(1, vec![Input::Tick]);
     let calls = net.calls(1);
-    assert!(matches!(&calls[..], [ChainCall::Reveal { provider: PROVIDER, kind: HashKind::Keccak256, secret: s }] if *s == secret(1)), "{calls:?}");
+    assert!(
+        matches!(&calls[..], [ChainCall::Reveal { provider: PROVIDER, kind: HashKind::Keccak256, secret: s }] if *s == secret(1)),
+        "{calls:?}"
+    );
     net.stage(1, vec![Input::Tick]);
     assert!(net.calls(1).is_empty(), "once");
     // An acknowledged settlement needs no reveal.
@@ -244,7 +284,10 @@ fn the_payer_cancels_by_itself_only_after_the_chain_has_passed_the_expiry() {
 fn a_swap_outlives_nothing_but_its_maker() {
     let mut net = net();
     let expiry = net.now.plus(5);
-    net.run(0, Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 0, expiry });
+    net.run(
+        0,
+        Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 0, expiry },
+    );
     net.now = expiry.plus(100);
     net.chain(vec![], vec![]);
     assert!(matches!(net.state(0).subchannels[&KEY].pending[&1], Pending::Swap(_)));
@@ -268,7 +311,16 @@ fn a_close_is_submitted_with_both_signatures_if_its_proposer_asked_for_it() {
     let [ChainCall::CooperativeClose { body, .. }] = &calls[..] else { panic!("{calls:?}") };
     assert_eq!(xln_core::proof::Body::parse(body).unwrap().tokens, [(USD, -10), (EUR, 0)]);
     assert!(net.calls(1).is_empty(), "one of the two is enough");
-    net.chain(vec![ChangeKind::Closed { epoch: 1, settlement_nonce: 1 }, ChangeKind::Collateral(TokenFact { token: USD, collateral: 0, ondelta: 0 })], vec![]);
+    net.chain(
+        vec![
+            ChangeKind::Closed { epoch: 1, settlement_nonce: 1 },
+            ChangeKind::Collateral(TokenFact { token: USD, collateral: 0, ondelta: 0 }),
+        ],
+        vec![],
+    );
     net.agreed();
-    assert_eq!((net.token(0).offdelta, net.token(0).left_limit, net.state(0).subchannels[&KEY].settlement.clone()), (0, 0, None));
+    assert_eq!(
+        (net.token(0).offdelta, net.token(0).left_limit, net.state(0).subchannels[&KEY].settlement.clone()),
+        (0, 0, None)
+    );
 }

@@ -1,6 +1,14 @@
 //! Random commands over a network that drops, repeats and delays, with restarts at any point, beside a small obvious model
 //! of the money. Deterministic from a seed: `XLN_SEED=… cargo test -p xln-core --test simulation`; `XLN_RUNS` sets how many.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 mod common;
 use std::collections::BTreeMap;
@@ -49,7 +57,9 @@ impl Model {
             eprintln!("{by} {command:?} {subcontract:?} {transition:?}");
         }
         match transition {
-            Transition::DirectPayment { token, amount, .. } => *self.balance.entry(token).or_default() += sign(by) * amount as i128,
+            Transition::DirectPayment { token, amount, .. } => {
+                *self.balance.entry(token).or_default() += sign(by) * amount as i128
+            }
             Transition::AddPayment { token, amount, .. } => {
                 self.locks.insert(subcontract.unwrap(), (by, token, amount));
             }
@@ -87,9 +97,25 @@ fn random_transition(net: &Net, rng: &mut Rng, by: usize) -> Transition {
         (0..=2, _) => Transition::DirectPayment { key: KEY, token, amount },
         (3, _) => {
             let (kind, s) = (HashKind::Sha256, secret(rng.below(3) as u8));
-            Transition::AddPayment { key: KEY, token, amount, kind, hash: s.hash(kind), expiry: net.now.plus(5000), onion: vec![] }
+            Transition::AddPayment {
+                key: KEY,
+                token,
+                amount,
+                kind,
+                hash: s.hash(kind),
+                expiry: net.now.plus(5000),
+                onion: vec![],
+            }
         }
-        (4, _) => Transition::OfferSwap { key: KEY, give_token: USD, give: amount, want_token: EUR, want: amount + 7, min_fill: 3, expiry: net.now.plus(5000) },
+        (4, _) => Transition::OfferSwap {
+            key: KEY,
+            give_token: USD,
+            give: amount,
+            want_token: EUR,
+            want: amount + 7,
+            min_fill: 3,
+            expiry: net.now.plus(5000),
+        },
         (5, _) => Transition::SetCreditLimit { key: KEY, token, limit: u128::from(rng.below(120)) },
         (_, Some((id, Pending::Payment(p)))) if rng.below(4) > 0 => {
             let right = (0..3).map(secret).find(|s| s.hash(p.kind) == p.hash).unwrap();

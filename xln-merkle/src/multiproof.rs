@@ -87,7 +87,8 @@ impl Scheme {
         let mut known: Vec<(usize, Hash)> = indices.iter().copied().zip(leaves.iter().copied()).collect();
         let mut width = leaf_count;
         while width > 1 {
-            known = self.climb(known, width, &mut given).ok_or(MerkleError::MissingSiblings { found: siblings.len() })?;
+            known =
+                self.climb(known, width, &mut given).ok_or(MerkleError::MissingSiblings { found: siblings.len() })?;
             width = width.div_ceil(self.batch_size.children().get());
         }
         match given.len() {

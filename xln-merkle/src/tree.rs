@@ -102,7 +102,8 @@ impl MerkleTree {
         let mut depth: usize = 0;
         while let Some(below) = self.levels.get(depth).filter(|level| level.len() > 1) {
             first /= arity;
-            let parents: Vec<Hash> = below.chunks(arity.get()).skip(first).map(|group| self.scheme.parent(group)).collect();
+            let parents: Vec<Hash> =
+                below.chunks(arity.get()).skip(first).map(|group| self.scheme.parent(group)).collect();
             depth = depth.saturating_add(1);
             match self.levels.get_mut(depth) {
                 Some(level) => {

@@ -1,6 +1,11 @@
 //! Multiproofs: every subset proves, every tampering is refused by name, and the forgery that the released rs_merkle
 //! accepts is refused here.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;

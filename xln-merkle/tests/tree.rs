@@ -1,5 +1,10 @@
 //! The tree against a reference model written straight from the documented layout, and against rs_merkle.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use proptest::prelude::*;
 use xln_merkle::{BatchSize, Hash, HashAlgorithm, MerkleError, MerkleTree, Proof, Scheme, root_of, verify_path};

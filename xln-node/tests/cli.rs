@@ -41,7 +41,13 @@ fn a_scenario_prints_a_line_per_step_and_a_summary() {
 #[test]
 fn the_table_shows_the_bar() {
     let file = repository("examples/scenarios/two_locks_one_block.json");
-    xln().args(["scenario", "--table"]).arg(file).assert().success().stdout(contains("[---")).stdout(contains("alice-bob"));
+    xln()
+        .args(["scenario", "--table"])
+        .arg(file)
+        .assert()
+        .success()
+        .stdout(contains("[---"))
+        .stdout(contains("alice-bob"));
 }
 
 #[test]
@@ -64,12 +70,19 @@ fn what_does_not_hold_is_said_with_expected_and_found() {
 fn a_refusal_must_come_and_have_the_right_name() {
     let folder = tempfile::tempdir().unwrap();
     let pay = |refused: &str| {
-        format!(r#"{{ "do": "pay", "by": "alice", "peer": "bob", "token": "usd", "amount": "1", "refused": {refused} }}"#)
+        format!(
+            r#"{{ "do": "pay", "by": "alice", "peer": "bob", "token": "usd", "amount": "1", "refused": {refused} }}"#
+        )
     };
     let file = story(folder.path(), &pay("\"InsufficientCapacity\""));
     xln().arg("scenario").arg(file).assert().success();
     let file = story(folder.path(), &pay("\"WrongSecret\""));
-    xln().arg("scenario").arg(file).assert().code(1).stderr(contains("refused with WrongSecret, was refused with InsufficientCapacity"));
+    xln()
+        .arg("scenario")
+        .arg(file)
+        .assert()
+        .code(1)
+        .stderr(contains("refused with WrongSecret, was refused with InsufficientCapacity"));
     let file = story(folder.path(), &pay("false"));
     xln().arg("scenario").arg(file).assert().code(1).stderr(contains("expected to work"));
     let deposit = r#"{ "do": "deposit", "by": "alice", "token": "usd", "amount": "1", "refused": true }"#;

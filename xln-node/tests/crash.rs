@@ -1,12 +1,19 @@
 //! A long run of two nodes, killed at every storage operation of either: what restarts agrees with its peer, has kept
 //! everything that was accepted, and nothing was sent that was not stored.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
 use std::sync::Arc;
 
-use common::{KEY, Store, USD, assert_stored, collateral, credit, id, lock, NOW, open, open_channel, pay, propose, secret};
+use common::{
+    KEY, NOW, Store, USD, assert_stored, collateral, credit, id, lock, open, open_channel, pay, propose, secret,
+};
 use xln_core::machine::{Effects, Input, InputOutcome};
 use xln_core::transition::Transition;
 use xln_core::types::{EntityId, Pair, Side};
@@ -117,7 +124,9 @@ impl World {
     fn pending(&self, who: usize, amount: u128) -> u64 {
         let channel = self.nodes[who].as_ref().unwrap().channel(&self.ids[1 - who]);
         let pending = channel.and_then(|c| c.state().subchannels.get(&KEY)).map(|s| &s.pending);
-        let found = pending.and_then(|p| p.iter().find(|(_, p)| matches!(p, xln_core::state::Pending::Payment(p) if p.amount == amount)));
+        let found = pending.and_then(|p| {
+            p.iter().find(|(_, p)| matches!(p, xln_core::state::Pending::Payment(p) if p.amount == amount))
+        });
         found.map_or(u64::MAX, |(id, _)| *id)
     }
 
@@ -139,7 +148,9 @@ impl World {
         self.deliver();
         for number in 1..=2 {
             for who in [0, 1] {
-                let fact = || Input::Chain(collateral(pair, number, u128::from(number) * 100_000, i128::from(number) * 50_000));
+                let fact = || {
+                    Input::Chain(collateral(pair, number, u128::from(number) * 100_000, i128::from(number) * 50_000))
+                };
                 if self.feed(who, vec![fact()]).is_none() {
                     self.feed(who, vec![fact()]);
                 }
@@ -176,7 +187,11 @@ impl World {
         let found = a.state().token(&KEY, USD).unwrap().offdelta;
         let possible = |doubt: i128| found == self.moved + doubt;
         let fits = possible(0) || self.doubtful.iter().any(|doubt| possible(*doubt));
-        assert!(fits, "{what}: offdelta is {found}, accepted commands are {}, in doubt {:?}", self.moved, self.doubtful);
+        assert!(
+            fits,
+            "{what}: offdelta is {found}, accepted commands are {}, in doubt {:?}",
+            self.moved, self.doubtful
+        );
     }
 }
 

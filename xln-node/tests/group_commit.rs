@@ -46,7 +46,8 @@ fn two_hundred_channels_share_one_write() {
     let store = FaultStore::new(Arc::new(MemoryStore::new()));
     let (mut hub, _) = Node::open(store, Box::new(key.clone()), options(), NOW).map(|(n, e)| (n, drop(e))).unwrap();
     let store = || FaultStore::new(Arc::new(MemoryStore::new()));
-    let mut peers: Vec<Node<Store>> = (1..=CHANNELS).map(|number| open(number, store()).map(|(n, e)| (n, drop(e)).0).unwrap()).collect();
+    let mut peers: Vec<Node<Store>> =
+        (1..=CHANNELS).map(|number| open(number, store()).map(|(n, e)| (n, drop(e)).0).unwrap()).collect();
     for peer in &mut peers {
         open_channel(peer.entity()).into_iter().for_each(|input| hub.gather(input));
     }

@@ -1,7 +1,13 @@
 //! Durable small batches, one after another: `durable_commits ENGINE DIR COMMITS`. Prints the time per commit; run it under
 //! `strace -f -c -e trace=fsync,fdatasync,sync_file_range,msync` for syncs per commit. A batch has the shape of one block:
 //! a journal entry of 600 bytes, a head of 129 and a history row of 200.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a measuring tool, not a library")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a measuring tool, not a library"
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -58,7 +64,11 @@ fn main() {
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!(
         "{engine}: {commits} commits, mean {:?}, median {:?}, p99 {:?}, max {:?}; scan of all {scanned:?}; {} KiB on disk",
-        total / u32::try_from(commits).unwrap(), at(50), at(99), at(100), folder_bytes(&dir) / 1024
+        total / u32::try_from(commits).unwrap(),
+        at(50),
+        at(99),
+        at(100),
+        folder_bytes(&dir) / 1024
     );
     drop(store);
     std::fs::remove_dir_all(&dir).ok();

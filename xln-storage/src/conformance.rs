@@ -157,7 +157,8 @@ fn put_get(store: &impl Storage) -> Verdict {
     let check = Check::PutGet;
     let long = vec![0xab; MAX_KEY_BYTES];
     let large = vec![0x5a; 1 << 17];
-    let pairs: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (&[0], b""), (&[0xff, 0xff], &[0, 255]), (&long, b"long"), (b"large", &large)];
+    let pairs: [(&[u8], &[u8]); 5] =
+        [(b"a", b"1"), (&[0], b""), (&[0xff, 0xff], &[0, 255]), (&long, b"long"), (b"large", &large)];
     for (key, value) in pairs {
         check.ok(store.put(key, value))?;
     }

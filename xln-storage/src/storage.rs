@@ -106,7 +106,12 @@ pub fn successor(key: &[u8]) -> Vec<u8> {
 }
 
 /// All rows under `prefix` from `from` on, read in pages of `page_rows` rows. After an error the iterator ends.
-pub fn rows<'s, S: Storage + ?Sized>(storage: &'s S, prefix: &[u8], from: Option<&[u8]>, page_rows: usize) -> Rows<'s, S> {
+pub fn rows<'s, S: Storage + ?Sized>(
+    storage: &'s S,
+    prefix: &[u8],
+    from: Option<&[u8]>,
+    page_rows: usize,
+) -> Rows<'s, S> {
     Rows {
         storage,
         prefix: prefix.to_vec(),

@@ -1,6 +1,12 @@
 //! Every backend through the conformance suite, deliberately broken ones included: a suite that passes those would prove
 //! nothing.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -126,7 +132,9 @@ impl Storage for Broken {
         }
         let unsynced = self.unsynced.lock().unwrap();
         if !unsynced.is_empty() {
-            rows.extend(unsynced.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())));
+            rows.extend(
+                unsynced.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())),
+            );
             rows.sort();
         }
         Ok(rows)

@@ -1,6 +1,12 @@
 //! The engines on disk: the conformance suite, the lock, the engine's mark, images of the files taken while the store is
 //! open, and the pins across processes' lives.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![cfg(any(feature = "redb", feature = "fjall", feature = "sled"))]
 
 use std::path::Path;

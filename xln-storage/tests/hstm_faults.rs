@@ -1,5 +1,11 @@
 //! Damage to any stored row is found, misuse is refused by name, extra rows go with their append or not at all.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
@@ -7,7 +13,8 @@ use std::num::NonZeroU64;
 
 use common::*;
 use xln_storage::{
-    Corruption, Fault, FaultStore, Hstm, HstmError, HstmOptions, MemoryStore, Stamped, Storage, StorageError, WriteBatch,
+    Corruption, Fault, FaultStore, Hstm, HstmError, HstmOptions, MemoryStore, Stamped, Storage, StorageError,
+    WriteBatch,
 };
 
 fn every(entries: u64) -> HstmOptions {

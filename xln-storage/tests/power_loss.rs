@@ -1,7 +1,14 @@
 //! Loss of power, by system-call trace: a child process commits batches under `strace`; from the trace we rebuild what the
 //! device is sure to hold (bytes and folder entries that were synced, nothing else), open that, and look for every batch
 //! that the child had been told was durable. Needs `strace`; `XLN_WITHOUT_STRACE=1` leaves these tests out.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![cfg(all(target_os = "linux", any(feature = "redb", feature = "fjall", feature = "sled")))]
 
 #[path = "power_loss/disk.rs"]
@@ -120,7 +127,10 @@ fn survives(engine: &str, largest: usize, device: Device, promise: Promise) {
                 acknowledged = count.trim().parse().unwrap();
                 disk.write_image(image.path(), None);
                 let store = open(engine, image.path()).unwrap();
-                assert!(rows(&*store).unwrap() == model(acknowledged, largest), "{engine} lost what it acknowledged as {acknowledged}");
+                assert!(
+                    rows(&*store).unwrap() == model(acknowledged, largest),
+                    "{engine} lost what it acknowledged as {acknowledged}"
+                );
             }
             Some(Moment::SyncBegins) if (1..COMMITS).contains(&acknowledged) => {
                 torn += 1;

@@ -1,8 +1,8 @@
 //! From what a machine asks for to calldata.
 #![expect(non_snake_case, reason = "variables are named as the contracts' parameters, to fill the calls' fields")]
 
-use alloy_primitives::{B256, Bytes};
 use alloy_primitives::aliases::U40;
+use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolCall;
 use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::commitment::Evidence;
@@ -68,7 +68,8 @@ pub fn action_transaction(
             let update = update.encode().map_err(ActionError::Settlement)?.into();
             let (leftSignature, rightSignature) = (bytes(by_left), bytes(by_right));
             let expiry = expiry.0;
-            Depository::cooperativeUpdateCall { left, right, expiry, update, leftSignature, rightSignature }.abi_encode()
+            Depository::cooperativeUpdateCall { left, right, expiry, update, leftSignature, rightSignature }
+                .abi_encode()
         }
         ChainCall::CooperativeClose { expiry, body, left: by_left, right: by_right } => {
             let (leftSignature, rightSignature) = (bytes(by_left), bytes(by_right));

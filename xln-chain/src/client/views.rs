@@ -57,7 +57,8 @@ impl<C: Chain> DepositoryClient<C> {
     /// # Errors
     /// As [`Chain::call`].
     pub async fn channel(&self, pair: &Pair) -> Result<ChannelHeader, ChainError> {
-        let found = self.view(&Depository::channelCall { left: word(&pair.left()), right: word(&pair.right()) }).await?;
+        let found =
+            self.view(&Depository::channelCall { left: word(&pair.left()), right: word(&pair.right()) }).await?;
         let dispute = Some(Hash(found.disputeHash.0)).filter(|hash| *hash != Hash::ZERO);
         Ok(ChannelHeader { epoch: found.epoch, settlement_nonce: found.settlementNonce, dispute })
     }
@@ -83,13 +84,7 @@ impl<C: Chain> DepositoryClient<C> {
     ///
     /// # Errors
     /// As [`Chain::call`].
-    pub async fn debts(
-        &self,
-        entity: &EntityId,
-        token: TokenId,
-        from: u64,
-        max: u64,
-    ) -> Result<DebtPage, ChainError> {
+    pub async fn debts(&self, entity: &EntityId, token: TokenId, from: u64, max: u64) -> Result<DebtPage, ChainError> {
         let found = self.view(&Depository::debtsOfCall { entity: word(entity), token: token.0, from, max }).await?;
         let entries = found.entries.iter().map(|entry| {
             let creditor = EntityId::parse(entry.creditor.0)?;

@@ -57,8 +57,7 @@ pub(super) fn run(state: &State, moment: &Moment, from: Address, tx: &Transactio
         ..BlockEnv::default()
     };
     let config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(moment.chain.0);
-    let mut evm =
-        Context::mainnet().with_db(WrapDatabaseRef(state)).with_block(block).with_cfg(config).build_mainnet();
+    let mut evm = Context::mainnet().with_db(WrapDatabaseRef(state)).with_block(block).with_cfg(config).build_mainnet();
     let done = evm.transact(environment).map_err(unacceptable)?;
     let (success, gas_used) = (done.result.is_success(), done.result.tx_gas_used());
     let deployed = done.result.created_address().filter(|_| success).map(Address::from);

@@ -188,7 +188,8 @@ impl History {
     }
 
     pub(super) fn logs(&self, block: &Hash, filter: &LogFilter) -> Result<Vec<Log>, ChainError> {
-        let found = self.blocks.iter().rev().find(|b| b.header.hash == *block).ok_or(ChainError::UnknownBlock(*block))?;
+        let found =
+            self.blocks.iter().rev().find(|b| b.header.hash == *block).ok_or(ChainError::UnknownBlock(*block))?;
         Ok(found.logs.iter().filter(|log| filter.admits(log)).cloned().collect())
     }
 

@@ -223,7 +223,8 @@ impl RpcChain {
 async fn connect(config: &RpcConfig) -> Result<RpcClient, ChainError> {
     // Rates are the node's business: what it refuses is retried, nothing is held back.
     let unit_cost = u64::MAX;
-    let policy = RateLimitRetryPolicy::default().or(|error: &TransportError| matches!(error, TransportError::Transport(_)));
+    let policy =
+        RateLimitRetryPolicy::default().or(|error: &TransportError| matches!(error, TransportError::Transport(_)));
     let backoff = u64::try_from(config.backoff.as_millis()).unwrap_or(u64::MAX);
     let layer = RetryBackoffLayer::new_with_policy(config.retries, backoff, unit_cost, policy);
     let builder = ClientBuilder::default().layer(layer);
@@ -231,7 +232,8 @@ async fn connect(config: &RpcConfig) -> Result<RpcClient, ChainError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url: reqwest::Url = config.url.parse().map_err(transport)?;
     if matches!(url.scheme(), "ws" | "wss") {
-        let socket = WsConnect::new(config.url.as_str()).with_max_retries(config.retries).with_retry_interval(config.backoff);
+        let socket =
+            WsConnect::new(config.url.as_str()).with_max_retries(config.retries).with_retry_interval(config.backoff);
         return builder.ws(socket).await.map_err(transport);
     }
     let http = reqwest::Client::builder().timeout(config.request_timeout).build().map_err(transport)?;
@@ -243,7 +245,8 @@ fn transport(error: impl std::error::Error + Send + Sync + 'static) -> ChainErro
 }
 
 fn request(from: Address, transaction: &Transaction) -> TransactionRequest {
-    let mut request = TransactionRequest::default().from(from.into()).value(transaction.value).input(transaction.data.clone().into());
+    let mut request =
+        TransactionRequest::default().from(from.into()).value(transaction.value).input(transaction.data.clone().into());
     request.to = Some(transaction.to.map_or(TxKind::Create, |to| TxKind::Call(to.into())));
     request.gas = transaction.gas_limit;
     request
@@ -261,7 +264,9 @@ impl Chain for RpcChain {
 
     async fn head(&self) -> Result<Header, ChainError> {
         let block = self.ask(self.provider.get_block_by_number(BlockNumberOrTag::Latest)).await?;
-        block.map(|block| convert::header(&block.header)).ok_or_else(|| transport(TransportErrorKind::custom_str("the node has no newest block")))
+        block
+            .map(|block| convert::header(&block.header))
+            .ok_or_else(|| transport(TransportErrorKind::custom_str("the node has no newest block")))
     }
 
     async fn header(&self, number: u64) -> Result<Option<Header>, ChainError> {

@@ -95,7 +95,12 @@ impl Entry {
     }
 
     pub(super) fn add(&mut self, signed: Signed, fees: Fees) {
-        self.attempts.push(Attempt { hash: signed.hash, raw: signed.raw, max_fee: fees.max, priority_fee: fees.priority });
+        self.attempts.push(Attempt {
+            hash: signed.hash,
+            raw: signed.raw,
+            max_fee: fees.max,
+            priority_fee: fees.priority,
+        });
     }
 }
 

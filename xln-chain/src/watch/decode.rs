@@ -47,7 +47,9 @@ pub(super) fn content(
 ) -> Result<Content, ChainError> {
     let mut content = Content::default();
     for log in logs {
-        if config.providers.contains(&log.address) && log.data.topics().first() == Some(&SecretsRevealed::SIGNATURE_HASH) {
+        if config.providers.contains(&log.address)
+            && log.data.topics().first() == Some(&SecretsRevealed::SIGNATURE_HASH)
+        {
             read_reveals(&mut content.reveals, header, log)?;
         } else if config.depositories.contains(&log.address) {
             let key = SubchannelKey { chain, depository: log.address };

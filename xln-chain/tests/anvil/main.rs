@@ -1,5 +1,12 @@
 //! `RpcChain`, the watcher and `Sender` against anvil: real JSON-RPC, reorganisations, a crowded chain, a node that dies.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 #![allow(unreachable_pub, reason = "modules of one test")]
 
 #[path = "../common/mod.rs"]

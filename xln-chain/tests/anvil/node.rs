@@ -99,7 +99,9 @@ fn spawn(binary: &PathBuf, port: u16, folder: &tempfile::TempDir, arguments: &[&
     let state = folder.path().join("state.json");
     let (port, id, time) = (port.to_string(), CHAIN.0.to_string(), crate::common::GENESIS.0.to_string());
     let mut command = Command::new(binary);
-    command.args(["--host", "127.0.0.1", "--port", &port, "--chain-id", &id, "--accounts", "0", "--silent", "--state"]).arg(&state);
+    command
+        .args(["--host", "127.0.0.1", "--port", &port, "--chain-id", &id, "--accounts", "0", "--silent", "--state"])
+        .arg(&state);
     if !state.exists() {
         command.args(["--timestamp", &time]);
     }

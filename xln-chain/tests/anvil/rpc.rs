@@ -38,7 +38,10 @@ fn gas_and_views_are_those_of_the_embedded_chain() {
         let (other, expected) = story(&embedded).await;
         assert_eq!(gas, expected);
         let (a, b) = (pair(&key(1), &key(2)), entity(&key(1)));
-        assert_eq!(client.collaterals(&a, &[TokenId(0)]).await.unwrap(), other.collaterals(&a, &[TokenId(0)]).await.unwrap());
+        assert_eq!(
+            client.collaterals(&a, &[TokenId(0)]).await.unwrap(),
+            other.collaterals(&a, &[TokenId(0)]).await.unwrap()
+        );
         assert_eq!(client.reserve(&b, TokenId(0)).await.unwrap(), 999_500);
         assert_eq!(client.window_s().await.unwrap(), WINDOW_S);
         assert!(client.revealed_at(HashKind::Sha256, &Secret([3; 32]).hash(HashKind::Sha256)).await.unwrap().is_some());
@@ -52,7 +55,8 @@ fn errors_have_their_names_wherever_they_show_up() {
         let chain = anvil.connect().await;
         let alice = key(1);
         fund(&chain, alice.address()).await;
-        let client = DepositoryClient::new(chain.clone(), Deployment::deploy(&chain, &alice, WINDOW_S).await.unwrap()).unwrap();
+        let client =
+            DepositoryClient::new(chain.clone(), Deployment::deploy(&chain, &alice, WINDOW_S).await.unwrap()).unwrap();
         let early = client.withdraw(&alice, TokenId(0), 5, alice.address()).await.unwrap_err();
         assert_eq!(early.revert_name(), Some("InsufficientReserve"), "the estimate shows it, nothing is sent");
         // With a stated limit nothing is estimated, and the block shows it.
@@ -78,7 +82,9 @@ fn disputes(facts: &[ChainFact]) -> (usize, usize, usize, bool) {
     (
         count(|f| matches!(f, ChainFact::Sighted { .. })),
         count(|f| matches!(f, ChainFact::Vanished { .. })),
-        count(|f| matches!(f, ChainFact::Block { changes, .. } if changes.iter().any(|c| matches!(c.kind, ChangeKind::Dispute { .. })))),
+        count(
+            |f| matches!(f, ChainFact::Block { changes, .. } if changes.iter().any(|c| matches!(c.kind, ChangeKind::Dispute { .. }))),
+        ),
         facts.iter().any(|f| matches!(f, ChainFact::Reorganised { .. })),
     )
 }
@@ -110,7 +116,8 @@ fn the_watcher_follows_reorganisations_that_nobody_announces() {
             mine(&chain, 4).await;
             assert_eq!(read(&mut watcher, &chain).await, (0, 1, 0, false), "{scheme}: gone for good");
             let (a, b) = (key(1), key(2));
-            let call = ChainCall::StartEmptyDispute { starter: pair(&a, &b).side(&entity(&a)).unwrap(), tokens: Vec::new() };
+            let call =
+                ChainCall::StartEmptyDispute { starter: pair(&a, &b).side(&entity(&a)).unwrap(), tokens: Vec::new() };
             client.submit(&a, &ChainAction { key: client.deployment().key(), pair: pair(&a, &b), call }).await.unwrap();
             assert_eq!(read(&mut watcher, &chain).await, (1, 0, 0, false), "{scheme}");
             mine(&chain, 3).await;

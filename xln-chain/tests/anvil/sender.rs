@@ -9,7 +9,8 @@ use xln_core::types::Address;
 use crate::common::*;
 use crate::node::*;
 
-const CONFIG: SenderConfig = SenderConfig { confirmations: 2, stall_blocks: 3, bump_percent: 15, max_fee: 10_000_000_000_000 };
+const CONFIG: SenderConfig =
+    SenderConfig { confirmations: 2, stall_blocks: 3, bump_percent: 15, max_fee: 10_000_000_000_000 };
 
 fn transfer(to: u8, wei: u64) -> Transaction {
     Transaction { to: Some(Address([to; 20])), value: U256::from(wei), ..Transaction::default() }

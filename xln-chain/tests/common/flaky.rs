@@ -23,7 +23,13 @@ pub struct Flaky {
 impl Flaky {
     pub fn new(inner: &EmbeddedChain) -> Self {
         let number = |n| Arc::new(AtomicU64::new(n));
-        Self { inner: inner.clone(), fuse: number(u64::MAX), limit: number(u64::MAX), asked: number(0), replace: Arc::new((AtomicU64::new(u64::MAX), AtomicU64::new(0))) }
+        Self {
+            inner: inner.clone(),
+            fuse: number(u64::MAX),
+            limit: number(u64::MAX),
+            asked: number(0),
+            replace: Arc::new((AtomicU64::new(u64::MAX), AtomicU64::new(0))),
+        }
     }
 
     fn ask(&self) -> Result<(), ChainError> {

@@ -8,11 +8,13 @@ use xln_core::types::{EntityId, Pair, Side, TokenId};
 /// Older debts that one finalize looks at.
 const BUDGET: usize = 8;
 
+/// Open debts, oldest first: index, creditor, amount.
+type Queue = Vec<(u64, EntityId, u128)>;
+
 #[derive(Clone, Default, Debug)]
 pub struct Ledger {
     reserves: BTreeMap<(EntityId, TokenId), u128>,
-    /// Open debts, oldest first: index, creditor, amount.
-    debts: BTreeMap<(EntityId, TokenId), Vec<(u64, EntityId, u128)>>,
+    debts: BTreeMap<(EntityId, TokenId), Queue>,
     next_index: BTreeMap<(EntityId, TokenId), u64>,
 }
 
@@ -21,7 +23,7 @@ impl Ledger {
         self.reserves.get(&(entity, token)).copied().unwrap_or(0)
     }
 
-    pub fn debts(&self, entity: EntityId, token: TokenId) -> Vec<(u64, EntityId, u128)> {
+    pub fn debts(&self, entity: EntityId, token: TokenId) -> Queue {
         self.debts.get(&(entity, token)).cloned().unwrap_or_default()
     }
 
@@ -59,7 +61,9 @@ impl Ledger {
 
     fn pay_debts(&mut self, debtor: EntityId, token: TokenId, budget: &mut usize) {
         while *budget > 0 {
-            let Some(&(_, creditor, amount)) = self.debts.get(&(debtor, token)).and_then(|queue| queue.first()) else { return };
+            let Some(&(_, creditor, amount)) = self.debts.get(&(debtor, token)).and_then(|queue| queue.first()) else {
+                return;
+            };
             let part = amount.min(self.reserve(debtor, token));
             if part == 0 {
                 return;

@@ -1,6 +1,16 @@
 //! The contracts' bytecode against the reference model in `xln-core`: random states go through both, and leaves, roots,
 //! paths, digests, proof bodies, verdicts on signatures, clauses, splits and debts must come out the same.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking"
+)]
 #![allow(unreachable_pub, reason = "modules of one test")]
 
 #[path = "../common/mod.rs"]

@@ -9,8 +9,14 @@ use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::{KeyCache, LocalSigner};
 use xln_core::limits::MAX_LOCK_S;
-use xln_core::proof::{self, Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, PaymentItem, ResolveError, SettlementUpdate, SwapItem, TokenDiff, TokenSplit};
-use xln_core::types::{Address, ChainId, DisputeFact, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds};
+use xln_core::proof::{
+    self, Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, PaymentItem, ResolveError,
+    SettlementUpdate, SwapItem, TokenDiff, TokenSplit,
+};
+use xln_core::types::{
+    Address, ChainId, DisputeFact, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact, TokenId,
+    UnixSeconds,
+};
 
 use crate::common::*;
 use crate::ledger::Ledger;
@@ -33,7 +39,18 @@ pub struct Tally {
 
 impl Tally {
     pub fn expect_variety(&self, states: u64) {
-        let met = [self.verdicts_good, self.verdicts_bad, self.closes, self.answered, self.early, self.pending, self.clauses, self.moved, self.debts, self.behind_debts];
+        let met = [
+            self.verdicts_good,
+            self.verdicts_bad,
+            self.closes,
+            self.answered,
+            self.early,
+            self.pending,
+            self.clauses,
+            self.moved,
+            self.debts,
+            self.behind_debts,
+        ];
         assert!(met.iter().all(|count| *count > states / 200), "{self:?}");
     }
 }
@@ -149,7 +166,11 @@ impl Stage {
         tally.clauses += body.clauses.len() as u64;
         let evidence = self.sign(random, &pair, &body);
         let epoch = self.epochs.get(&pair).map_or(0, |e| e.0);
-        if self.compare_verdict(random, &pair, starter, &evidence, epoch) { tally.verdicts_good += 1 } else { tally.verdicts_bad += 1 }
+        if self.compare_verdict(random, &pair, starter, &evidence, epoch) {
+            tally.verdicts_good += 1
+        } else {
+            tally.verdicts_bad += 1
+        }
         self.dispute(random, tally, &pair, starter, evidence, &body, &plan);
     }
 
@@ -173,7 +194,8 @@ impl Stage {
             let expiry = self.now().plus(10);
             let bytes = update.encode().unwrap();
             let digest = self.domain().cooperative_update(&pair.channel_key(), epoch, nonce, expiry, &bytes);
-            let [left, right] = [Side::Left, Side::Right].map(|side| self.key_of(pair, side).sign_digest(&digest).unwrap());
+            let [left, right] =
+                [Side::Left, Side::Right].map(|side| self.key_of(pair, side).sign_digest(&digest).unwrap());
             self.act(&self.bank, pair, ChainCall::CooperativeUpdate { expiry, update, left, right }).unwrap();
             self.epochs.insert(*pair, (epoch, nonce + 1));
         }
@@ -213,7 +235,17 @@ impl Stage {
     }
 
     fn expiry(&self, random: &mut Random) -> UnixSeconds {
-        let around = [0, 5, 50, WINDOW_S - 1, WINDOW_S, WINDOW_S + 1, WINDOW_S + 100, WINDOW_S + MAX_LOCK_S, WINDOW_S + MAX_LOCK_S + 500];
+        let around = [
+            0,
+            5,
+            50,
+            WINDOW_S - 1,
+            WINDOW_S,
+            WINDOW_S + 1,
+            WINDOW_S + 100,
+            WINDOW_S + MAX_LOCK_S,
+            WINDOW_S + MAX_LOCK_S + 500,
+        ];
         self.now().plus(random.pick(&around))
     }
 
@@ -232,7 +264,11 @@ impl Stage {
             let (right, left) = sums.entry(token_index).or_default();
             *(if payer.is_left() { left } else { right }) += amount;
             if random.chance(50) {
-                let at = if random.chance(80) { random.below(WINDOW_S + 200) } else { WINDOW_S + random.below(MAX_LOCK_S + 600) };
+                let at = if random.chance(80) {
+                    random.below(WINDOW_S + 200)
+                } else {
+                    WINDOW_S + random.below(MAX_LOCK_S + 600)
+                };
                 plan.insert((kind, hash), (Secret(secret), self.now().plus(at)));
             }
         }
@@ -252,8 +288,10 @@ impl Stage {
         let item = SwapItem { maker, id, give_index, want_index, give, want, remaining, min_fill, expiry, taker_limit };
         let price = item.price(remaining).unwrap();
         let (gives, wants) = if maker.is_left() { ((0, remaining), (price, 0)) } else { ((remaining, 0), (0, price)) };
-        let mut allowances =
-            vec![(give_index, gives), (want_index, wants)].into_iter().map(|(token_index, (right, left))| Allowance { token_index, right, left }).collect::<Vec<_>>();
+        let mut allowances = vec![(give_index, gives), (want_index, wants)]
+            .into_iter()
+            .map(|(token_index, (right, left))| Allowance { token_index, right, left })
+            .collect::<Vec<_>>();
         allowances.sort_by_key(|a| a.token_index);
         self.clause(random, Batch::Swap(item), allowances)
     }
@@ -263,7 +301,9 @@ impl Stage {
         if random.chance(15) {
             match random.below(3) {
                 0 => drop(allowances.pop()),
-                1 => allowances.iter_mut().for_each(|a| (a.right, a.left) = (a.right.saturating_sub(1), a.left.saturating_sub(1))),
+                1 => allowances
+                    .iter_mut()
+                    .for_each(|a| (a.right, a.left) = (a.right.saturating_sub(1), a.left.saturating_sub(1))),
                 _ => allowances.iter_mut().for_each(|a| (a.right, a.left) = (a.left, a.right)),
             }
         }
@@ -279,7 +319,11 @@ impl Stage {
         let mut subchannels = BTreeMap::from([(key, proof::subchannel_leaf(&key, epoch, &proof::body_hash(&body)))]);
         for _ in 0..random.below(7) {
             let other = SubchannelKey { chain: ChainId(random.below(60_000)), depository: Address(random.bytes()) };
-            subchannels.entry(other).or_insert(proof::subchannel_leaf(&other, random.below(9) as u32, &Hash(random.bytes())));
+            subchannels.entry(other).or_insert(proof::subchannel_leaf(
+                &other,
+                random.below(9) as u32,
+                &Hash(random.bytes()),
+            ));
         }
         let mut leaves = vec![proof::state_leaf(&Hash(random.bytes()))];
         leaves.extend(subchannels.values());
@@ -287,7 +331,8 @@ impl Stage {
         let root = proof::root(&leaves);
         let nonce = Nonce(1 + random.next() / 2);
         let digest = proof::channel_state_digest(&pair.channel_key(), nonce, &root);
-        let [left, right] = [Side::Left, Side::Right].map(|side| Some(self.key_of(pair, side).sign_digest(&digest).unwrap()));
+        let [left, right] =
+            [Side::Left, Side::Right].map(|side| Some(self.key_of(pair, side).sign_digest(&digest).unwrap()));
         Evidence { key, epoch, nonce, body, path: proof::path(&leaves, index), root, left, right }
     }
 
@@ -299,7 +344,15 @@ impl Stage {
         let facts = self.facts(pair);
         self.act(&self.bank, pair, ChainCall::CooperativeClose { expiry, body: bytes, left, right }).unwrap();
         let nothing = |_: &Address, _, _: &Hash| None;
-        let dispute = Dispute { body, facts: &facts, now: expiry, started_at: expiry, window_s: WINDOW_S, left_fills: FillsGiven::default(), right_fills: FillsGiven::default() };
+        let dispute = Dispute {
+            body,
+            facts: &facts,
+            now: expiry,
+            started_at: expiry,
+            window_s: WINDOW_S,
+            left_fills: FillsGiven::default(),
+            right_fills: FillsGiven::default(),
+        };
         let splits = proof::resolve(&dispute, &nothing).unwrap();
         self.compare(pair, &facts, &splits);
     }
@@ -339,13 +392,27 @@ pub fn pair_of(a: &LocalSigner, b: &LocalSigner) -> Pair {
 impl Stage {
     /// Start, perhaps answer, finalize, compare.
     #[expect(clippy::too_many_arguments, reason = "one story with many characters")]
-    fn dispute(&mut self, random: &mut Random, tally: &mut Tally, pair: &Pair, starter: Side, evidence: Evidence, body: &Body, plan: &Plan) {
+    fn dispute(
+        &mut self,
+        random: &mut Random,
+        tally: &mut Tally,
+        pair: &Pair,
+        starter: Side,
+        evidence: Evidence,
+        body: &Body,
+        plan: &Plan,
+    ) {
         let started_at = self.now();
         let mut reveals = Reveals::new();
         self.reveal_until(plan, &mut reveals, started_at);
         let starter_fills = fills(random, body);
         let (nonce, body_hash, bytes) = (evidence.nonce.0, evidence.body_hash(), evidence.body.clone());
-        self.act(self.key_of(pair, starter), pair, ChainCall::StartDispute { starter, evidence, fills: starter_fills.clone() }).unwrap();
+        self.act(
+            self.key_of(pair, starter),
+            pair,
+            ChainCall::StartDispute { starter, evidence, fills: starter_fills.clone() },
+        )
+        .unwrap();
         let mut dispute = DisputeFact {
             nonce,
             started_at,
@@ -370,7 +437,15 @@ impl Stage {
         }
         let facts = self.facts(pair);
         let early = fills(random, body);
-        let mut at = self.now().plus(random.pick(&[0, 1, 60, WINDOW_S, WINDOW_S + 1, WINDOW_S + 150, WINDOW_S + MAX_LOCK_S + 1]));
+        let mut at = self.now().plus(random.pick(&[
+            0,
+            1,
+            60,
+            WINDOW_S,
+            WINDOW_S + 1,
+            WINDOW_S + 150,
+            WINDOW_S + MAX_LOCK_S + 1,
+        ]));
         let splits = loop {
             self.reveal_until(plan, &mut reveals, at);
             let mut given = answer.clone();
@@ -378,11 +453,30 @@ impl Stage {
                 tally.early += 1;
                 given = (early.clone(), at);
             }
-            let by = |side: Side| if side == starter { FillsGiven { bytes: &starter_fills, at: started_at } } else { FillsGiven { bytes: &given.0, at: given.1 } };
+            let by = |side: Side| {
+                if side == starter {
+                    FillsGiven { bytes: &starter_fills, at: started_at }
+                } else {
+                    FillsGiven { bytes: &given.0, at: given.1 }
+                }
+            };
             let registry = |_: &Address, kind, hash: &Hash| reveals.get(&(kind, *hash)).copied();
-            let model = Dispute { body, facts: &facts, now: at, started_at, window_s: WINDOW_S, left_fills: by(Side::Left), right_fills: by(Side::Right) };
+            let model = Dispute {
+                body,
+                facts: &facts,
+                now: at,
+                started_at,
+                window_s: WINDOW_S,
+                left_fills: by(Side::Left),
+                right_fills: by(Side::Right),
+            };
             let expected = proof::resolve(&model, &registry);
-            let call = ChainCall::FinalizeDispute { dispute, body: bytes.clone(), starter_fills: starter_fills.clone(), answerer_fills: given.0.clone() };
+            let call = ChainCall::FinalizeDispute {
+                dispute,
+                body: bytes.clone(),
+                starter_fills: starter_fills.clone(),
+                answerer_fills: given.0.clone(),
+            };
             let found = self.act(&answerer, pair, call);
             match (expected, found) {
                 (Ok(splits), Ok(_)) => break splits,
@@ -391,17 +485,33 @@ impl Stage {
                     assert!(pending, "{error:?} in place of {until:?}");
                     tally.pending += 1;
                     at = until.plus(u64::from(random.chance(80)));
-                    if random.chance(20) { at = at.max(deadline.plus(1)); }
-                    if at <= self.now() { at = until.plus(1); }
+                    if random.chance(20) {
+                        at = at.max(deadline.plus(1));
+                    }
+                    if at <= self.now() {
+                        at = until.plus(1);
+                    }
                 }
                 (expected, found) => panic!("{expected:?} in the model, {found:?} on chain; {body:?}"),
             }
         };
         let plain = Body { tokens: body.tokens.clone(), clauses: Vec::new() };
-        let unmoved = Dispute { body: &plain, facts: &facts, now: at, started_at, window_s: WINDOW_S, left_fills: FillsGiven::default(), right_fills: FillsGiven::default() };
+        let unmoved = Dispute {
+            body: &plain,
+            facts: &facts,
+            now: at,
+            started_at,
+            window_s: WINDOW_S,
+            left_fills: FillsGiven::default(),
+            right_fills: FillsGiven::default(),
+        };
         tally.moved += u64::from(proof::resolve(&unmoved, &|_, _, _| None).unwrap() != splits);
         tally.debts += u64::from(splits.iter().any(|s| s.debt.is_some()));
-        tally.behind_debts += u64::from(splits.iter().any(|s| s.debt.is_some_and(|(side, _)| !self.ledger.debts(pair.entity(side), s.token).is_empty())));
+        tally.behind_debts += u64::from(
+            splits
+                .iter()
+                .any(|s| s.debt.is_some_and(|(side, _)| !self.ledger.debts(pair.entity(side), s.token).is_empty())),
+        );
         self.compare(pair, &facts, &splits);
     }
 
@@ -433,7 +543,11 @@ impl Stage {
         for party in &self.parties {
             for token in &self.tokens {
                 let who = entity(party);
-                assert_eq!(now(self.world.client.reserve(&who, *token)), self.ledger.reserve(who, *token), "{splits:?}");
+                assert_eq!(
+                    now(self.world.client.reserve(&who, *token)),
+                    self.ledger.reserve(who, *token),
+                    "{splits:?}"
+                );
                 let debts = now(self.world.client.debts(&who, *token, 0, 100)).entries;
                 let debts: Vec<_> = debts.into_iter().map(|d| (d.index, d.creditor, d.amount)).collect();
                 assert_eq!(debts, self.ledger.debts(who, *token), "{splits:?}");

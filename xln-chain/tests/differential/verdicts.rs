@@ -1,12 +1,12 @@
 //! One state, shown with something wrong: the contract must accept exactly what the rules accept.
 
 use xln_chain::ChainError;
+use xln_chain::client::{Authority, action_transaction};
 use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::{KeyCache, Signature, recover_address};
 use xln_core::proof;
 use xln_core::types::{Hash, Nonce, Pair, Side};
-use xln_chain::client::{Authority, action_transaction};
 
 use crate::random::Random;
 use crate::round::Stage;
@@ -68,7 +68,14 @@ fn high_s(bytes: &mut [u8]) {
 
 impl Stage {
     /// Shows spoiled evidence of this epoch to the contract without leaving a trace.
-    pub fn compare_verdict(&mut self, random: &mut Random, pair: &Pair, starter: Side, evidence: &Evidence, epoch: u32) -> bool {
+    pub fn compare_verdict(
+        &mut self,
+        random: &mut Random,
+        pair: &Pair,
+        starter: Side,
+        evidence: &Evidence,
+        epoch: u32,
+    ) -> bool {
         let mut shown = evidence.clone();
         let kind = spoil(&mut shown, random, starter);
         let good = is_good(&shown, epoch, pair, starter, &mut self.keys);

@@ -151,7 +151,9 @@ impl Channel {
     /// An action on chain failed for good: a start of mine freezes no longer.
     pub(crate) fn action_failed(&mut self, action: &ChainAction) {
         match &action.call {
-            ChainCall::StartDispute { .. } | ChainCall::StartEmptyDispute { .. } => self.set_own_start(&action.key, None),
+            ChainCall::StartDispute { .. } | ChainCall::StartEmptyDispute { .. } => {
+                self.set_own_start(&action.key, None)
+            }
             ChainCall::Reveal { secret, .. } => {
                 let secrets = &self.secrets;
                 self.revealing.retain(|payment| secrets.get(payment) != Some(secret));

@@ -18,18 +18,21 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 pub use dispute::Arguments;
-pub use env::{AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignedNonce, SignatureSource, StageError};
+pub use env::{
+    AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
+    StageError,
+};
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
 pub use watch::Watch;
 
 use crate::block::{Block, next_base};
+use crate::check::StateError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
 use crate::state::ChannelState;
 use crate::transition::Transition;
-use crate::check::StateError;
 use crate::types::{EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, Reject};
 

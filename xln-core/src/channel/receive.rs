@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use super::env::{Purpose, Rejection};
-use super::propose::{ack_nonce, reject_reason};
 use super::judge::Verdict;
+use super::propose::{ack_nonce, reject_reason};
 use super::{Channel, Env, Event, REMEMBERED_BLOCKS, SignedState, StageError, Waiting};
 use crate::block::{Block, BlockError, apply_hashed_block};
 use crate::commitment::Commitment;

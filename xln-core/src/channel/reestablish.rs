@@ -196,10 +196,12 @@ impl Channel {
                 self.send_own(env);
                 Ok(())
             }
-            Purpose::Ack => match self.waiting.take_if(|w| w.signing.as_ref().is_some_and(|s| s.commitment.digest == *digest)) {
-                Some(Waiting { signing: Some(state), .. }) => self.commit_peers(env, state, signature),
-                _ => Ok(()),
-            },
+            Purpose::Ack => {
+                match self.waiting.take_if(|w| w.signing.as_ref().is_some_and(|s| s.commitment.digest == *digest)) {
+                    Some(Waiting { signing: Some(state), .. }) => self.commit_peers(env, state, signature),
+                    _ => Ok(()),
+                }
+            }
             Purpose::Reject { height, block_hash, reason, min_height } => {
                 let reject = crate::wire::Reject { height, block_hash, reason, min_height, signature };
                 if let Some((_, known)) = self.refused.iter_mut().find(|(hash, _)| *hash == block_hash) {

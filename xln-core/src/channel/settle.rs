@@ -103,7 +103,9 @@ fn signatures_for(subchannel: &Subchannel, submit: bool) -> Result<Option<Settle
     let Some(open) = &subchannel.settlement else { return Ok(None) };
     let (update, body) = match &open.action {
         SettlementAction::Update(update) => (Some(update.clone()), Vec::new()),
-        SettlementAction::Close => (None, body_of(subchannel)?.encode().map_err(crate::commitment::CommitmentError::from)?),
+        SettlementAction::Close => {
+            (None, body_of(subchannel)?.encode().map_err(crate::commitment::CommitmentError::from)?)
+        }
     };
     Ok(Some(SettlementSignatures {
         id: open.id,

@@ -79,7 +79,9 @@ impl Channel {
                         self.act(env, key, ChainCall::Reveal { provider, kind: payment.kind, secret });
                     }
                 }
-                (_, Some(secret)) if !queued => self.enqueue_own(env, Transition::SettlePayment { key: *key, id, secret })?,
+                (_, Some(secret)) if !queued => {
+                    self.enqueue_own(env, Transition::SettlePayment { key: *key, id, secret })?
+                }
                 _ => {}
             }
         }
@@ -103,7 +105,8 @@ impl Channel {
         if !config.vigilant {
             return None;
         }
-        let pending = self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, id, p)));
+        let pending =
+            self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, id, p)));
         let expiries = pending.filter_map(|(key, id, pending)| match pending {
             Pending::Payment(_) if self.revealing.contains(&(*key, *id)) => None,
             Pending::Payment(p) if p.payer != self.me && self.secrets.contains_key(&(*key, *id)) => Some(p.expiry),

@@ -44,7 +44,11 @@ fn spoil(signature: &Signature, how: u8, place: usize) -> Signature {
     Signature::new(bytes).unwrap()
 }
 
-fn agree(digest: &Hash, signature: &Parsed, signer: (&pure::PublicKey, &native::PublicKey)) -> Result<(), TestCaseError> {
+fn agree(
+    digest: &Hash,
+    signature: &Parsed,
+    signer: (&pure::PublicKey, &native::PublicKey),
+) -> Result<(), TestCaseError> {
     match (pure::PublicKey::recover(digest, signature), native::PublicKey::recover(digest, signature)) {
         (Ok(a), Ok(b)) => {
             prop_assert_eq!(a.address(), b.address());

@@ -3,7 +3,12 @@
 //! a key that was recovered once.
 
 #[cfg(all(test, feature = "secp256k1"))]
-#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 mod differential;
 mod keys;
 #[cfg(feature = "secp256k1")]

@@ -1,8 +1,8 @@
 //! The optional backend: libsecp256k1. It recovers about as fast as it verifies and its verification ignores parity, so
 //! that checking against a known key is recovering and comparing.
 
-use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::Message;
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 
 use super::signature::{Parsed, SignatureError};
 use crate::types::{Address, Hash};

@@ -19,7 +19,8 @@ impl PublicKey {
     pub(super) fn recover(digest: &Hash, signature: &Parsed) -> Result<Self, SignatureError> {
         let id = RecoveryId::new(signature.y_is_odd, false);
         let ecdsa = to_ecdsa(signature)?;
-        let key = VerifyingKey::recover_from_prehash(&digest.0, &ecdsa, id).map_err(|_| SignatureError::Unrecoverable)?;
+        let key =
+            VerifyingKey::recover_from_prehash(&digest.0, &ecdsa, id).map_err(|_| SignatureError::Unrecoverable)?;
         Ok(Self(ProjectivePoint::from(*key.as_affine())))
     }
 

@@ -70,9 +70,11 @@ impl fmt::Debug for Signature {
 }
 
 /// The order of the group.
-pub(super) const ORDER: [u8; 32] = alloy_primitives::hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
+pub(super) const ORDER: [u8; 32] =
+    alloy_primitives::hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
 /// Half of it, rounded down: the largest `s` that is valid.
-pub(super) const HALF_ORDER: [u8; 32] = alloy_primitives::hex!("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
+pub(super) const HALF_ORDER: [u8; 32] =
+    alloy_primitives::hex!("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
 
 fn in_range(scalar: &[u8; 32]) -> bool {
     *scalar != [0; 32] && *scalar < ORDER

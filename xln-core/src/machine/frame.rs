@@ -116,14 +116,22 @@ impl Frame {
             })?,
             Input::Signed { request, signature } => self.signed(work, *request, signature)?,
             Input::Completed { effect, success } => self.completed(work, *effect, *success)?,
-            Input::Restarted => self.each(work, |_| true, |c, _| {
-                c.disconnected();
-                Ok(())
-            })?,
-            Input::RestoredFromBackup => self.each(work, |_| true, |c, env| {
-                c.begin_recovery(env);
-                Ok(())
-            })?,
+            Input::Restarted => self.each(
+                work,
+                |_| true,
+                |c, _| {
+                    c.disconnected();
+                    Ok(())
+                },
+            )?,
+            Input::RestoredFromBackup => self.each(
+                work,
+                |_| true,
+                |c, env| {
+                    c.begin_recovery(env);
+                    Ok(())
+                },
+            )?,
             Input::Tick => self.tick(work)?,
         }
         Ok(InputOutcome::Taken)
@@ -214,10 +222,14 @@ impl Frame {
             ChainFact::Reorganised { chain, number } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
                 chains.entry(*chain).or_default().roll_back(*number);
-                self.each(work, |_| true, |c, env| {
-                    c.chain_reorganised(env, *chain, *number);
-                    Ok(())
-                })
+                self.each(
+                    work,
+                    |_| true,
+                    |c, env| {
+                        c.chain_reorganised(env, *chain, *number);
+                        Ok(())
+                    },
+                )
             }
         }
     }
@@ -511,7 +523,9 @@ impl Channel {
 
     /// Whether a new block on this chain may change something for it.
     fn awaits_chain(&self, chain: ChainId) -> bool {
-        self.waits() || self.sees_dispute(chain) || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
+        self.waits()
+            || self.sees_dispute(chain)
+            || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }
 

@@ -16,10 +16,10 @@ pub use types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome,
 
 use crate::chain::ChainView;
 use crate::channel::{Channel, ChannelConfig, StageError};
+use crate::check::StateError;
 use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignatureError};
-use crate::check::StateError;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
 use types::{unversioned, versioned};
 

@@ -100,9 +100,8 @@ impl Machine {
     pub(super) fn replay(&mut self, record: Record) -> Result<Effects, RestoreError> {
         let seq = record.seq;
         let mut signing = Replay::new(record.signatures);
-        let frame = self
-            .run(record.now, &record.inputs, &mut signing)
-            .map_err(|error| RestoreError::Stage { seq, error })?;
+        let frame =
+            self.run(record.now, &record.inputs, &mut signing).map_err(|error| RestoreError::Stage { seq, error })?;
         if frame.effects_hash()? != record.effects_hash || frame.signed != record.signed || !signing.is_used_up() {
             return Err(RestoreError::Diverged { seq });
         }

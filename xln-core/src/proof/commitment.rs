@@ -11,7 +11,8 @@ use crate::types::{Hash, SubchannelKey};
 /// keccak256 of `StateLeaf(bytes32 stateHash)`.
 pub(super) const STATE_LEAF_TYPE: [u8; 32] = hex!("453f05652666811a646ac6c677527c12e10c05eac9bcbcf0d94b388d1d12c7f2");
 /// keccak256 of `SubchannelLeaf(uint256 chainId,address depository,uint32 epoch,bytes32 bodyHash)`.
-pub(super) const SUBCHANNEL_LEAF_TYPE: [u8; 32] = hex!("066a99ed0704d4d6e5a38415d392e2d6c5eb3a0423718e020a76f0ae9bab7f4b");
+pub(super) const SUBCHANNEL_LEAF_TYPE: [u8; 32] =
+    hex!("066a99ed0704d4d6e5a38415d392e2d6c5eb3a0423718e020a76f0ae9bab7f4b");
 
 /// The leaf of everything that no contract looks at: limits, ids, heights.
 #[must_use]

@@ -7,7 +7,8 @@ use xln_merkle::{Keccak256, keccak256};
 use crate::types::{Address, ChainId, Hash, Nonce, SubchannelKey, UnixSeconds};
 
 /// keccak256 of `ChannelState(bytes32 channelKey,uint64 nonce,bytes32 root)`.
-pub(super) const CHANNEL_STATE_TYPE: [u8; 32] = hex!("53e5029a5695faa7a4671e6fd098a71b8ac6c194a0ddac9864ffc7ce29eaadec");
+pub(super) const CHANNEL_STATE_TYPE: [u8; 32] =
+    hex!("53e5029a5695faa7a4671e6fd098a71b8ac6c194a0ddac9864ffc7ce29eaadec");
 /// Hash of the domain `{"xln", "1"}`.
 pub(super) const XLN_DOMAIN: [u8; 32] = hex!("f59d0883aa41b326e5e398407babe8d82ff7b4c5ec6baff9cd248197b66e9480");
 /// keccak256 of `EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)`.
@@ -23,9 +24,11 @@ pub(super) const COOPERATIVE_UPDATE_TYPE: [u8; 32] =
 pub(super) const COOPERATIVE_CLOSE_TYPE: [u8; 32] =
     hex!("b6124fb54e42951e95419e1a29e9fe6768640dfcb219853a95f8f30658e84a19");
 /// keccak256 of `DisputeStart(bytes32 channelKey,uint32 epoch,uint64 nonce,bytes32 bodyHash,bytes fills,uint64 expiry)`.
-pub(super) const DISPUTE_START_TYPE: [u8; 32] = hex!("b799b9b065413aa9df82a4bfd5361b461e28967601873190d68ed88d72302f88");
+pub(super) const DISPUTE_START_TYPE: [u8; 32] =
+    hex!("b799b9b065413aa9df82a4bfd5361b461e28967601873190d68ed88d72302f88");
 /// keccak256 of `DisputeAnswer(bytes32 channelKey,uint32 epoch,uint64 nonce,bytes32 bodyHash,bytes fills)`.
-pub(super) const DISPUTE_ANSWER_TYPE: [u8; 32] = hex!("fe430afc6374e601830a903989ef429449052931840aced25569d7a52691c70c");
+pub(super) const DISPUTE_ANSWER_TYPE: [u8; 32] =
+    hex!("fe430afc6374e601830a903989ef429449052931840aced25569d7a52691c70c");
 
 type Word = [u8; 32];
 
@@ -188,10 +191,7 @@ mod tests {
     fn constants_are_the_hashes_of_their_texts() {
         let texts: [(&str, Word); 10] = [
             ("StateLeaf(bytes32 stateHash)", STATE_LEAF_TYPE),
-            (
-                "SubchannelLeaf(uint256 chainId,address depository,uint32 epoch,bytes32 bodyHash)",
-                SUBCHANNEL_LEAF_TYPE,
-            ),
+            ("SubchannelLeaf(uint256 chainId,address depository,uint32 epoch,bytes32 bodyHash)", SUBCHANNEL_LEAF_TYPE),
             ("ChannelState(bytes32 channelKey,uint64 nonce,bytes32 root)", CHANNEL_STATE_TYPE),
             ("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)", DOMAIN_TYPE),
             ("xln Depository", DEPOSITORY_NAME),

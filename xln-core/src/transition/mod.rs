@@ -205,9 +205,12 @@ impl Transition {
             Self::OpenSubchannel { providers, .. } => providers.len().saturating_mul(20),
             Self::AddPayment { onion, .. } => onion.len(),
             Self::Memo { data } => data.len(),
-            Self::SyncChain { facts, reveals, .. } => {
-                facts.tokens.len().saturating_mul(48).saturating_add(reveals.len().saturating_mul(80)).saturating_add(256)
-            }
+            Self::SyncChain { facts, reveals, .. } => facts
+                .tokens
+                .len()
+                .saturating_mul(48)
+                .saturating_add(reveals.len().saturating_mul(80))
+                .saturating_add(256),
             Self::ProposeSettlement { update, .. } => {
                 let (diffs, forgiven) = (update.diffs.len(), update.forgiven.len());
                 diffs.saturating_mul(64).saturating_add(forgiven.saturating_mul(24))

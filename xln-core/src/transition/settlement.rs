@@ -67,7 +67,11 @@ fn check_shape(update: &SettlementUpdate) -> Result<(), TransitionError> {
     let sizes = update.diffs.len() <= MAX_TOKENS && update.forgiven.len() <= MAX_FORGIVEN;
     let empty = update.diffs.is_empty() && update.forgiven.is_empty();
     // The encoding that is signed has rules of its own (order of the forgiven debts): ask it.
-    if ascending && sizes && !empty && update.encode().is_ok() { Ok(()) } else { Err(TransitionError::InvalidSettlement) }
+    if ascending && sizes && !empty && update.encode().is_ok() {
+        Ok(())
+    } else {
+        Err(TransitionError::InvalidSettlement)
+    }
 }
 
 fn hold_for(subchannel: &mut Subchannel, diff: &TokenDiff) -> Result<(), TransitionError> {

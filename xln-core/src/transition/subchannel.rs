@@ -21,7 +21,8 @@ impl Applier<'_> {
         if self.state.subchannels.values().filter(|s| s.opened_by == author).count() >= MAX_SUBCHANNELS / 2 {
             return Err(TransitionError::LimitReached);
         }
-        let repeated = providers.iter().enumerate().any(|(i, p)| providers.iter().skip(i.saturating_add(1)).any(|q| q == p));
+        let repeated =
+            providers.iter().enumerate().any(|(i, p)| providers.iter().skip(i.saturating_add(1)).any(|q| q == p));
         if providers.is_empty() || providers.len() > MAX_PROVIDERS || repeated || settle_margin_s > MAX_LOCK_S {
             return Err(TransitionError::InvalidProviders);
         }

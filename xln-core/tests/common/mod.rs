@@ -1,16 +1,24 @@
 //! Two or more real machines, a network that the test controls, a chain view that the test states. Nothing is mocked
 //! inside the machines: the same bytes travel that would travel on a wire.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::as_conversions, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 
 use xln_core::block::{Block, BlockError, apply_block};
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact};
 use xln_core::channel::{AcceptedDepository, ChannelConfig, CommandError, CommandId, Event};
+use xln_core::commitment::Commitment;
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Context, Effect, EffectId, Input, InputOutcome, Log, Machine, Record};
-use xln_core::commitment::Commitment;
 use xln_core::state::ChannelState;
 use xln_core::transition::{Applier, Transition, TransitionError};
 use xln_core::types::*;
@@ -76,8 +84,9 @@ pub struct Net {
 }
 
 pub fn config() -> ChannelConfig {
-    let depositories =
-        [KEY, KEY2].map(|key| AcceptedDepository { key, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }).to_vec();
+    let depositories = [KEY, KEY2]
+        .map(|key| AcceptedDepository { key, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 })
+        .to_vec();
     ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() }
 }
 
@@ -238,7 +247,10 @@ impl Net {
         let changes: Vec<ChainChange> = kinds.into_iter().map(|kind| ChainChange { key: KEY, pair, kind }).collect();
         let point = self.point();
         for i in who {
-            self.stage(*i, vec![Input::Chain(ChainFact::Block { point, changes: changes.clone(), reveals: reveals.clone() })]);
+            self.stage(
+                *i,
+                vec![Input::Chain(ChainFact::Block { point, changes: changes.clone(), reveals: reveals.clone() })],
+            );
         }
     }
 
@@ -249,7 +261,10 @@ impl Net {
     }
 
     pub fn collateral(&mut self, collateral: u128, ondelta: i128) {
-        self.chain(vec![xln_core::chain::ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta })], vec![]);
+        self.chain(
+            vec![xln_core::chain::ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta })],
+            vec![],
+        );
     }
 
     /// Drops all memory and restores from the log.
@@ -300,12 +315,22 @@ pub fn block_on(state: &ChannelState, proposer: Side, timestamp: UnixSeconds, tr
 }
 
 /// The state after one block, as anybody computes it.
-pub fn step(state: &ChannelState, proposer: Side, timestamp: UnixSeconds, transitions: Vec<Transition>) -> Result<ChannelState, BlockError> {
+pub fn step(
+    state: &ChannelState,
+    proposer: Side,
+    timestamp: UnixSeconds,
+    transitions: Vec<Transition>,
+) -> Result<ChannelState, BlockError> {
     apply_block(state, &state.hash().unwrap(), &block_on(state, proposer, timestamp, transitions))
 }
 
 /// One transition, alone in its block. A refusal must leave the state as it was.
-pub fn one(state: &ChannelState, author: Side, timestamp: UnixSeconds, transition: &Transition) -> Result<ChannelState, TransitionError> {
+pub fn one(
+    state: &ChannelState,
+    author: Side,
+    timestamp: UnixSeconds,
+    transition: &Transition,
+) -> Result<ChannelState, TransitionError> {
     let mut after = state.clone();
     let verdict = Applier::new(&mut after, author, timestamp).apply(transition);
     let block = step(state, author, timestamp, vec![transition.clone()]);
@@ -443,7 +468,10 @@ impl Net {
 
 /// The blocks among parts.
 pub fn proposals(parts: &[Part]) -> Vec<Block> {
-    parts.iter().filter_map(|p| if let Part::Proposal { block, .. } = p { Some((**block).clone()) } else { None }).collect()
+    parts
+        .iter()
+        .filter_map(|p| if let Part::Proposal { block, .. } = p { Some((**block).clone()) } else { None })
+        .collect()
 }
 
 pub fn rejects(parts: &[Part]) -> Vec<RejectReason> {

@@ -28,12 +28,7 @@ pub(super) fn export<S: Storage>(storage: &S, entity: EntityId) -> Result<Vec<u8
 ///
 /// # Errors
 /// [`BackupError`] for damaged bytes, another entity's backup, or a store that is not empty; what the store reports.
-pub fn import<S: Storage>(
-    storage: S,
-    entity: EntityId,
-    config: &ChannelConfig,
-    backup: &[u8],
-) -> Result<S, NodeError> {
+pub fn import<S: Storage>(storage: S, entity: EntityId, config: &ChannelConfig, backup: &[u8]) -> Result<S, NodeError> {
     let (body, checksum) = backup.split_last_chunk::<32>().ok_or(BackupError::Damaged)?;
     let rest = body.strip_prefix(MAGIC).filter(|_| keccak256(body) == *checksum).ok_or(BackupError::Damaged)?;
     let (owner, rows) = rest.split_first_chunk::<32>().ok_or(BackupError::Damaged)?;

@@ -96,7 +96,12 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// Any body that was ever agreed, by its hash.
-    pub(super) fn evidence(&self, channel: &Hash, key: &SubchannelKey, body: &Hash) -> Result<Option<Evidence>, LogError> {
+    pub(super) fn evidence(
+        &self,
+        channel: &Hash,
+        key: &SubchannelKey,
+        body: &Hash,
+    ) -> Result<Option<Evidence>, LogError> {
         let bytes = self.row(&history_key(channel, key, body))?;
         Ok(bytes.map(|bytes| codec::decode_trusted_length(&bytes)).transpose()?)
     }

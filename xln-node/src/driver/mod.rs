@@ -261,7 +261,9 @@ impl<S: Storage> Node<S> {
     /// A finalize needs the body that the chain recorded, which may be older than what the machine keeps.
     fn supply(&self, mut inputs: Vec<Input>) -> Result<Vec<Input>, NodeError> {
         for input in &mut inputs {
-            let Input::Command(Command { peer, action: Action::FinalizeDispute { key, arguments } }) = input else { continue };
+            let Input::Command(Command { peer, action: Action::FinalizeDispute { key, arguments } }) = input else {
+                continue;
+            };
             if arguments.body.is_none() {
                 arguments.body = self.shown_body(peer, key)?;
             }

@@ -39,16 +39,20 @@ impl World {
         if subchannel.is_none() {
             let place = self.ground.place_of(&key).ok_or(RunError::Value("depository"))?;
             let providers = vec![place.client.deployment().subcontract_provider];
-            transitions.push(Transition::OpenSubchannel { key, providers, settle_margin_s: self.scenario.settle_margin_s });
+            transitions.push(Transition::OpenSubchannel {
+                key,
+                providers,
+                settle_margin_s: self.scenario.settle_margin_s,
+            });
         }
         let missing = ids.iter().filter(|id| subchannel.is_none_or(|s| !s.tokens.contains_key(id)));
         transitions.extend(missing.map(|token| Transition::AddToken { key, token: *token }));
         if transitions.is_empty() {
             return Ok(());
         }
-        let inputs = transitions.into_iter().map(|transition| {
-            Input::Command(Command { peer, action: Action::Propose { transition, submit: false } })
-        });
+        let inputs = transitions
+            .into_iter()
+            .map(|transition| Input::Command(Command { peer, action: Action::Propose { transition, submit: false } }));
         // A refusal means that it is open, or that the command that needs it will be refused for the same reason.
         self.feed(by, inputs.collect())
     }
@@ -59,12 +63,13 @@ impl World {
         let of = |name: &str| self.named.get(name).map(|n| (n.by.clone(), n.peer.clone(), Vec::new()));
         let one = match act {
             Act::Collateral { by, peer, token, receiver, to, .. } => {
-                let (receiver, peers) = (receiver.as_ref().unwrap_or(by), peer.iter().chain(to.iter().map(|(peer, _)| peer)));
+                let (receiver, peers) =
+                    (receiver.as_ref().unwrap_or(by), peer.iter().chain(to.iter().map(|(peer, _)| peer)));
                 return peers.map(|peer| (receiver.clone(), peer.clone(), vec![token.clone()])).collect();
             }
-            Act::Credit { by, peer, token, .. } | Act::Pay { by, peer, token, .. } | Act::Lock { by, peer, token, .. } => {
-                Some((by.clone(), peer.clone(), vec![token.clone()]))
-            }
+            Act::Credit { by, peer, token, .. }
+            | Act::Pay { by, peer, token, .. }
+            | Act::Lock { by, peer, token, .. } => Some((by.clone(), peer.clone(), vec![token.clone()])),
             Act::Offer { by, peer, give, want, .. } => {
                 Some((by.clone(), peer.clone(), vec![give.0.clone(), want.0.clone()]))
             }
@@ -150,7 +155,8 @@ impl World {
     fn consent(&mut self, plan: &Plan) -> Result<(), RunError> {
         let by = self.id(&plan.by)?;
         for command in &plan.commands {
-            let Action::Propose { transition: Transition::ProposeSettlement { key, update, .. }, .. } = &command.action else {
+            let Action::Propose { transition: Transition::ProposeSettlement { key, update, .. }, .. } = &command.action
+            else {
                 continue;
             };
             let action = Action::Consent { key: *key, update: update.clone() };

@@ -9,11 +9,11 @@ use xln_core::machine::Action;
 use xln_core::proof::{self, Body, body_hash};
 use xln_core::types::{DisputeFact, Hash, Nonce, Pair, Side, SubchannelKey, TokenId};
 
-use super::step::{Act, Answer, Arguments};
 use super::ground::now;
 use super::party::watcher;
 use super::plan::{Plan, Planned};
 use super::refusal::{Refusal, RunError, Verdict};
+use super::step::{Act, Answer, Arguments};
 use super::world::World;
 
 /// Far above any height that a story reaches.
@@ -93,7 +93,14 @@ impl World {
     ///
     /// # Errors
     /// [`RunError`] for names that do not exist, or a node that failed.
-    pub fn remember(&mut self, by: &str, peer: &str, name: &str, both: bool, forged: bool) -> Result<Verdict, RunError> {
+    pub fn remember(
+        &mut self,
+        by: &str,
+        peer: &str,
+        name: &str,
+        both: bool,
+        forged: bool,
+    ) -> Result<Verdict, RunError> {
         let Some(pair) = self.pair(by, peer)? else { return Ok(Err(nothing())) };
         let Some(side) = pair.side(&self.id(by)?) else { return Ok(Err(nothing())) };
         let mut kept = Vec::new();
@@ -135,7 +142,8 @@ impl World {
         let leaves = [proof::state_leaf(&Hash::ZERO), proof::subchannel_leaf(key, epoch, &body_hash(&body))];
         let (root, path, nonce) = (proof::root(&leaves), proof::path(&leaves, 1), Nonce(FORGED_NONCE));
         let digest = proof::channel_state_digest(&pair.channel_key(), nonce, &root);
-        let signature = self.party(by)?.signer.sign_digest(&digest).map_err(|_| RunError::Value("a key did not sign"))?;
+        let signature =
+            self.party(by)?.signer.sign_digest(&digest).map_err(|_| RunError::Value("a key did not sign"))?;
         let (left, right) = (Some(signature.clone()), Some(signature));
         Ok(Evidence { key: *key, epoch, nonce, body, path, root, left, right })
     }
@@ -170,12 +178,7 @@ impl World {
     }
 
     /// Subchannels with a dispute on chain; if there is none, those that it would be about.
-    fn disputed(
-        &self,
-        pair: &Pair,
-        (a, b): (&str, &str),
-        chain: Option<&str>,
-    ) -> Result<Vec<SubchannelKey>, RunError> {
+    fn disputed(&self, pair: &Pair, (a, b): (&str, &str), chain: Option<&str>) -> Result<Vec<SubchannelKey>, RunError> {
         let mut running = Vec::new();
         for (name, place) in &self.ground.places {
             let wanted = chain.is_none_or(|chain| chain == name);
@@ -225,7 +228,9 @@ impl World {
         let Some(running) = self.running(pair, key)? else { return Ok(Err(nothing())) };
         let call = match kind {
             Answering::Counter => self.counter_call(answer, pair, key, &running)?,
-            Answering::Accept => self.fills(&answer.arguments)?.map(|fills| ChainCall::AcceptDispute { dispute: running.dispute, fills }),
+            Answering::Accept => {
+                self.fills(&answer.arguments)?.map(|fills| ChainCall::AcceptDispute { dispute: running.dispute, fills })
+            }
             Answering::Finalize => self.finalize_call(&answer.arguments, pair, key, &running)?,
         };
         let call = match call {
@@ -281,7 +286,8 @@ impl World {
             }
         }
         let given = |hash: &Hash| running.shown.get(hash).cloned().unwrap_or_default();
-        let (starter_fills, mut answerer_fills) = (given(&dispute.starter_fills_hash), given(&dispute.answerer_fills_hash));
+        let (starter_fills, mut answerer_fills) =
+            (given(&dispute.starter_fills_hash), given(&dispute.answerer_fills_hash));
         if !dispute.answered && answerer_fills.is_empty() {
             match self.fills(arguments)? {
                 Ok(fills) => answerer_fills = fills,

@@ -6,9 +6,9 @@ use xln_core::state::TokenState;
 use xln_core::types::{Pair, Side, SubchannelKey, TokenFact, TokenId};
 
 use super::amount::Amount;
-use super::step::{Expect, Table};
 use super::ground::now;
 use super::refusal::RunError;
+use super::step::{Expect, Table};
 use super::world::World;
 
 /// What is asked of one side about one token.
@@ -124,7 +124,10 @@ impl World {
     pub fn reserve(&self, name: &str, token: &str) -> Result<U256, RunError> {
         let (id, token) = (self.id(name)?, self.ground.find(token)?);
         let client = &self.ground.place(&token.chain)?.client;
-        token.ids.iter().try_fold(U256::ZERO, |sum, t| Ok(sum.saturating_add(U256::from(now(client.reserve(&id, *t))?))))
+        token
+            .ids
+            .iter()
+            .try_fold(U256::ZERO, |sum, t| Ok(sum.saturating_add(U256::from(now(client.reserve(&id, *t))?))))
     }
 
     /// An entity's debts of a named token.
@@ -221,7 +224,10 @@ impl World {
     /// # Errors
     /// [`RunError`] if a chain fails.
     pub fn in_dispute(&self, pair: &Pair) -> Result<bool, RunError> {
-        self.ground.places.values().try_fold(false, |any, place| Ok(any || now(place.client.channel(pair))?.dispute.is_some()))
+        self.ground
+            .places
+            .values()
+            .try_fold(false, |any, place| Ok(any || now(place.client.channel(pair))?.dispute.is_some()))
     }
 }
 

@@ -4,8 +4,8 @@
 use xln_core::machine::{Effect, Input};
 use xln_core::types::{Address, EntityId, Pair};
 
-use super::step::{Act, How};
 use super::refusal::{RunError, Verdict};
+use super::step::{Act, How};
 use super::world::{Submission, World};
 use crate::transport::memory::Tamper;
 

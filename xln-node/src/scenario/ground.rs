@@ -14,8 +14,8 @@ use xln_chain::contracts::test_erc721::TestErc721;
 use xln_chain::contracts::test_erc1155::TestErc1155;
 use xln_chain::deploy::deploy_code;
 use xln_chain::{
-    Bytes, Chain, ChainError, Deployment, DepositoryClient, EmbeddedChain, Header, Log, LogFilter, Receipt, Transaction,
-    U256,
+    Bytes, Chain, ChainError, Deployment, DepositoryClient, EmbeddedChain, Header, Log, LogFilter, Receipt,
+    Transaction, U256,
 };
 use xln_core::crypto::LocalSigner;
 use xln_core::types::{Address, ChainId, Hash, SubchannelKey, TokenId, UnixSeconds};
@@ -134,7 +134,8 @@ impl Ground {
     /// # Errors
     /// [`RunError`] if a chain refuses.
     pub fn new(scenario: &Scenario, owners: &[LocalSigner]) -> Result<Self, RunError> {
-        let runner = LocalSigner::new(&xln_merkle::keccak256(b"xln scenario runner")).map_err(|_| RunError::Value("key"))?;
+        let runner =
+            LocalSigner::new(&xln_merkle::keccak256(b"xln scenario runner")).map_err(|_| RunError::Value("key"))?;
         let mut names: Vec<&str> = vec!["a"];
         names.extend(scenario.tokens.values().map(|t| t.chain.as_str()));
         names.sort_unstable();
@@ -272,7 +273,9 @@ impl Ground {
     /// # Errors
     /// [`RunError`] if the chain fails.
     pub fn owns_nft(&self, token: &TokenPlace, id: TokenId, account: Address) -> Result<bool, RunError> {
-        let Some(number) = token.ids.iter().zip(1_u64..).find(|(i, _)| **i == id).map(|(_, n)| n) else { return Ok(false) };
+        let Some(number) = token.ids.iter().zip(1_u64..).find(|(i, _)| **i == id).map(|(_, n)| n) else {
+            return Ok(false);
+        };
         let place = self.place(&token.chain)?;
         let call = Transaction::call(token.contract, TestErc721::ownerOfCall(U256::from(number)).abi_encode());
         let answer = now(place.chain.call(Address::ZERO, &call))?;

@@ -85,7 +85,8 @@ impl World {
             Act::Close { by, peer, submit, expires_in_s, chain } => {
                 let expiry = self.in_s(expires_in_s.unwrap_or(DAY_S));
                 let keys = self.keys(by, peer, chain.as_deref())?;
-                let propose = |key| Action::Propose { transition: Transition::ProposeClose { key, expiry }, submit: *submit };
+                let propose =
+                    |key| Action::Propose { transition: Transition::ProposeClose { key, expiry }, submit: *submit };
                 self.actions(by, peer, keys.into_iter().map(propose).collect())?
             }
             Act::Submit { by, peer, chain } => {
@@ -151,7 +152,13 @@ impl World {
         if let [only] = place.ids.as_slice() {
             return Ok(*only);
         }
-        place.ids.iter().find(can_pay).or_else(|| self.own_nft(&place.ids, payer)).copied().ok_or(RunError::Value("no token"))
+        place
+            .ids
+            .iter()
+            .find(can_pay)
+            .or_else(|| self.own_nft(&place.ids, payer))
+            .copied()
+            .ok_or(RunError::Value("no token"))
     }
 
     pub(super) fn own_nft<'i>(&self, ids: &'i [TokenId], owner: &str) -> Option<&'i TokenId> {
@@ -301,7 +308,10 @@ impl World {
             for (entity, diff) in [(pair.left(), *left), (pair.right(), *right)] {
                 let needed = diff.min(0).unsigned_abs();
                 if needed > now(place.client.reserve(&entity, *token))? {
-                    return Ok(Err(Refusal::named("InsufficientReserve", "a reserve does not hold what the settlement takes")));
+                    return Ok(Err(Refusal::named(
+                        "InsufficientReserve",
+                        "a reserve does not hold what the settlement takes",
+                    )));
                 }
             }
         }

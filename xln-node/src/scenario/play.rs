@@ -216,7 +216,8 @@ impl World {
             return judge(outer, refused.map_or(Ok(()), Err)).map(|_| ());
         }
         for (number, part) in (1_usize..).zip(parts) {
-            judge(&part.step, part.verdict).map_err(|error| RunError::Malformed(format!("inner step {number}: {error}")))?;
+            judge(&part.step, part.verdict)
+                .map_err(|error| RunError::Malformed(format!("inner step {number}: {error}")))?;
         }
         Ok(())
     }
@@ -239,7 +240,13 @@ impl World {
             }
         }
         for pair in self.pairs() {
-            lines.push(format!("{} {}: epoch {}, dispute {}", pair.left(), pair.right(), self.epoch(&pair)?, self.in_dispute(&pair)?));
+            lines.push(format!(
+                "{} {}: epoch {}, dispute {}",
+                pair.left(),
+                pair.right(),
+                self.epoch(&pair)?,
+                self.in_dispute(&pair)?
+            ));
         }
         Ok(lines.join("\n"))
     }

@@ -221,12 +221,14 @@ impl World {
                 continue;
             };
             let open = channel.state().subchannels.iter().filter(|(_, s)| s.settlement.is_some());
-            let signed = open.map(|(key, _)| key).all(|key| channel.settlement(key).is_some_and(|s| s.call().is_some()));
+            let signed =
+                open.map(|(key, _)| key).all(|key| channel.settlement(key).is_some_and(|s| s.call().is_some()));
             if channel.is_in_flight() || channel.queued() > 0 || channel.is_recovering() || !signed {
                 return false;
             }
             tips.push(Some(channel.tip().commitment.state_hash));
         }
-        tips.windows(2).all(|two| matches!(two, [a, b] if a == b)) && (self.linked.contains(pair) || tips.iter().all(Option::is_none))
+        tips.windows(2).all(|two| matches!(two, [a, b] if a == b))
+            && (self.linked.contains(pair) || tips.iter().all(Option::is_none))
     }
 }

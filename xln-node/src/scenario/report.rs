@@ -59,7 +59,8 @@ pub fn run_file(path: &Path, show: Show, out: &mut impl Write) -> std::io::Resul
                 }
                 if !step.ok {
                     report.ok = false;
-                    report.error = Some(format!("step {} ({}): {}", step.step, step.name, step.error.unwrap_or_default()));
+                    report.error =
+                        Some(format!("step {} ({}): {}", step.step, step.name, step.error.unwrap_or_default()));
                     break;
                 }
             }
@@ -71,7 +72,11 @@ pub fn run_file(path: &Path, show: Show, out: &mut impl Write) -> std::io::Resul
     }
     if show.json {
         let (file, ok, steps) = (path.display().to_string(), report.ok, report.steps);
-        writeln!(out, "{}", json!({ "scenario": name, "file": file, "ok": ok, "steps": steps, "gas": gas, "error": report.error }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "scenario": name, "file": file, "ok": ok, "steps": steps, "gas": gas, "error": report.error })
+        )?;
     } else {
         let verdict = report.error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("FAILED: {error}"));
         writeln!(out, "{}: {} steps, {gas} gas, {verdict}", path.display(), report.steps)?;
@@ -125,4 +130,3 @@ fn bars(world: &World) -> String {
     }
     lines.join("\n")
 }
-

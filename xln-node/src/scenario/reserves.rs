@@ -23,7 +23,9 @@ impl World {
             Act::Withdraw { by, token, amount } => self.withdraw(by, token, *amount)?,
             Act::Transfer { by, to, token, amount } => self.transfer(by, to, token, *amount)?,
             Act::Collateral { .. } => self.collateral(act)?,
-            Act::Enforce { of, token, max, by } => self.enforce(of, token, max.map_or(u64::MAX, |m| m.0), by.as_deref())?,
+            Act::Enforce { of, token, max, by } => {
+                self.enforce(of, token, max.map_or(u64::MAX, |m| m.0), by.as_deref())?
+            }
             Act::Reveal { payment, by, secret } => self.reveal(payment, by.as_deref(), secret.as_deref())?,
             _ => return Ok(None),
         }))
@@ -82,7 +84,8 @@ impl World {
     }
 
     fn enforce(&mut self, of: &str, token: &str, max: u64, by: Option<&str>) -> Result<Verdict, RunError> {
-        let (of, ids, chain) = (self.id(of)?, self.ground.find(token)?.ids.clone(), self.ground.find(token)?.chain.clone());
+        let (of, ids, chain) =
+            (self.id(of)?, self.ground.find(token)?.ids.clone(), self.ground.find(token)?.chain.clone());
         let key = match by {
             Some(name) => self.party(name)?.signer.clone(),
             None => self.ground.runner.clone(),
@@ -150,4 +153,3 @@ impl World {
         own.copied().ok_or(RunError::Value("a token without a number"))
     }
 }
-

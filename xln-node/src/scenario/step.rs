@@ -38,9 +38,22 @@ pub enum Refused {
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the language's own words, specified in docs/scenarios.md")]
 pub enum Act {
-    Deposit { by: String, token: String, amount: Amount },
-    Withdraw { by: String, token: String, amount: Amount },
-    Transfer { by: String, to: String, token: String, amount: Amount },
+    Deposit {
+        by: String,
+        token: String,
+        amount: Amount,
+    },
+    Withdraw {
+        by: String,
+        token: String,
+        amount: Amount,
+    },
+    Transfer {
+        by: String,
+        to: String,
+        token: String,
+        amount: Amount,
+    },
     Collateral {
         by: String,
         #[serde(default)]
@@ -54,7 +67,12 @@ pub enum Act {
         to: Vec<(String, Amount)>,
     },
     Observe {},
-    Credit { by: String, peer: String, token: String, amount: Amount },
+    Credit {
+        by: String,
+        peer: String,
+        token: String,
+        amount: Amount,
+    },
     Pay {
         by: String,
         peer: String,
@@ -178,8 +196,12 @@ pub enum Act {
         #[serde(default)]
         by: Option<String>,
     },
-    Together { steps: Vec<Value> },
-    OneBlock { steps: Vec<Value> },
+    Together {
+        steps: Vec<Value>,
+    },
+    OneBlock {
+        steps: Vec<Value>,
+    },
     Backup {
         of: String,
         #[serde(rename = "as")]
@@ -190,10 +212,20 @@ pub enum Act {
         #[serde(default)]
         backup: Option<String>,
     },
-    Cut { between: (String, String) },
-    Heal { between: (String, String) },
-    Tamper { by: String, peer: String, how: How },
-    Advance { seconds: u64 },
+    Cut {
+        between: (String, String),
+    },
+    Heal {
+        between: (String, String),
+    },
+    Tamper {
+        by: String,
+        peer: String,
+        how: How,
+    },
+    Advance {
+        seconds: u64,
+    },
     Reorg {
         #[serde(default = "chain_a")]
         chain: String,

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 use xln_core::chain::ChainAction;
+use xln_core::channel::CommandId;
 use xln_core::channel::{AcceptedDepository, ChannelConfig};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::LocalSigner;
 use xln_core::machine::EffectId;
 use xln_core::types::{EntityId, HashKind, Pair, Secret, Side, SubchannelKey, UnixSeconds};
-use xln_core::channel::CommandId;
 use xln_merkle::keccak256;
 
 use super::file::Scenario;

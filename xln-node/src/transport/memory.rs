@@ -104,9 +104,7 @@ impl MemoryNetwork {
         let arrived = match tampered {
             None => Some((from, bytes.to_vec())),
             Some(Tamper::FlipByte) => Some((from, flipped(bytes))),
-            Some(Tamper::Truncate) => {
-                Some((from, bytes.iter().take(bytes.len().wrapping_div(2)).copied().collect()))
-            }
+            Some(Tamper::Truncate) => Some((from, bytes.iter().take(bytes.len().wrapping_div(2)).copied().collect())),
             Some(Tamper::Replay) => self.earlier(&direction).map(|earlier| (from, earlier)),
             Some(Tamper::Impersonate(name)) => Some((name, bytes.to_vec())),
             Some(Tamper::Drop) => None,

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use xln_core::crypto::LocalSigner;
 use xln_core::proof::{
-    Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, Forgiven, PaymentItem, SettlementUpdate,
-    TokenDiff, body_hash, channel_state_digest, fills_hash, path, resolve, root, state_leaf, subchannel_leaf,
+    Allowance, Batch, Body, Clause, DepositoryDomain, Dispute, Fills, FillsGiven, Forgiven, PaymentItem,
+    SettlementUpdate, TokenDiff, body_hash, channel_state_digest, fills_hash, path, resolve, root, state_leaf,
+    subchannel_leaf,
 };
 use xln_core::types::{
     Address, ChainId, EntityId, Hash, HashKind, Nonce, Pair, SubchannelKey, TokenFact, TokenId, UnixSeconds,
@@ -23,11 +24,10 @@ pub(super) fn body(vector: &Value) -> Result<Value, VectorError> {
 }
 
 fn shown_body(body: &Body) -> Value {
-    let token = |(token, delta): &(TokenId, i128)| json!({ "token": token.0.to_string(), "offdelta": delta.to_string() });
+    let token =
+        |(token, delta): &(TokenId, i128)| json!({ "token": token.0.to_string(), "offdelta": delta.to_string() });
     let clause = |clause: &Clause| {
-        let allowance = |a: &Allowance| {
-            json!({ "tokenIndex": a.token_index, "right": a.right.to_string(), "left": a.left.to_string() })
-        };
+        let allowance = |a: &Allowance| json!({ "tokenIndex": a.token_index, "right": a.right.to_string(), "left": a.left.to_string() });
         let allowances: Vec<Value> = clause.allowances.iter().map(allowance).collect();
         json!({ "provider": hexed(&clause.provider.0), "allowances": allowances, "batch": shown_batch(&clause.batch) })
     };
@@ -66,9 +66,7 @@ pub(super) fn settlement(vector: &Value) -> Result<Value, VectorError> {
             "collateral": collateral, "ondelta": diff.ondelta.to_string(),
         })
     };
-    let debt = |debt: &Forgiven| {
-        json!({ "token": debt.token.0.to_string(), "debtor": side(debt.debtor), "index": debt.index.to_string() })
-    };
+    let debt = |debt: &Forgiven| json!({ "token": debt.token.0.to_string(), "debtor": side(debt.debtor), "index": debt.index.to_string() });
     Ok(json!({
         "diffs": update.diffs.iter().map(diff).collect::<Vec<_>>(),
         "forgiven": update.forgiven.iter().map(debt).collect::<Vec<_>>(),
@@ -108,7 +106,8 @@ fn key(value: &Value) -> Result<SubchannelKey, VectorError> {
 
 pub(super) fn digests(vector: &Value) -> Result<Value, VectorError> {
     let domain = DepositoryDomain::from(&key(vector)?);
-    let (channel, epoch, settlement) = (hash(vector, "channelKey")?, number(vector, "epoch")?, number(vector, "settlementNonce")?);
+    let (channel, epoch, settlement) =
+        (hash(vector, "channelKey")?, number(vector, "epoch")?, number(vector, "settlementNonce")?);
     let (body, nonce) = (hash(vector, "bodyHash")?, Nonce(number(vector, "nonce")?));
     let (expiry, bytes) = (UnixSeconds(number(vector, "expiry")?), bytes(vector, "bytes")?);
     Ok(json!({

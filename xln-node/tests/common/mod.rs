@@ -1,6 +1,13 @@
 //! Nodes of two or more entities on stores in memory that can be told to fail, on one network.
 #![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use std::sync::Arc;
 
@@ -10,7 +17,8 @@ use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Effect, Effects, Input};
 use xln_core::transition::Transition;
 use xln_core::types::{
-    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Secret, SubchannelKey, TokenFact, TokenId, UnixSeconds,
+    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Secret, SubchannelKey, TokenFact, TokenId,
+    UnixSeconds,
 };
 use xln_core::wire::{Message, Part};
 use xln_node::driver::{Node, NodeError, NodeOptions};
@@ -27,7 +35,12 @@ pub(crate) fn signer(number: u8) -> LocalSigner {
 }
 
 pub(crate) fn options() -> NodeOptions {
-    let depositories = vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![Address([0xab; 20])], max_settle_margin_s: 3600 }];
+    let depositories = vec![AcceptedDepository {
+        key: KEY,
+        window_s: 3600,
+        providers: vec![Address([0xab; 20])],
+        max_settle_margin_s: 3600,
+    }];
     let config = ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() };
     NodeOptions { config, snapshot_every: 4 }
 }
@@ -46,7 +59,10 @@ pub(crate) fn propose(peer: EntityId, transition: Transition) -> Input {
 
 pub(crate) fn open_channel(peer: EntityId) -> Vec<Input> {
     vec![
-        propose(peer, Transition::OpenSubchannel { key: KEY, providers: vec![Address([0xab; 20])], settle_margin_s: 0 }),
+        propose(
+            peer,
+            Transition::OpenSubchannel { key: KEY, providers: vec![Address([0xab; 20])], settle_margin_s: 0 },
+        ),
         propose(peer, Transition::AddToken { key: KEY, token: USD }),
     ]
 }
@@ -70,7 +86,8 @@ pub(crate) fn lock(peer: EntityId, amount: u128, number: u8) -> Input {
 }
 
 pub(crate) fn collateral(pair: Pair, number: u64, collateral: u128, ondelta: i128) -> ChainFact {
-    let point = ChainPoint { chain: KEY.chain, number, hash: Hash([u8::try_from(number).unwrap(); 32]), timestamp: NOW };
+    let point =
+        ChainPoint { chain: KEY.chain, number, hash: Hash([u8::try_from(number).unwrap(); 32]), timestamp: NOW };
     let kind = ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta });
     ChainFact::Block { point, changes: vec![ChainChange { key: KEY, pair, kind }], reveals: Vec::new() }
 }

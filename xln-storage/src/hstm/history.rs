@@ -132,7 +132,10 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
     }
 
     /// The last stored snapshot within, or else the base.
-    pub(super) fn start_below(&self, within: impl Fn(&Position) -> bool) -> Result<Placed<M::State>, HstmError<M::Error>> {
+    pub(super) fn start_below(
+        &self,
+        within: impl Fn(&Position) -> bool,
+    ) -> Result<Placed<M::State>, HstmError<M::Error>> {
         match self.snaps.values().rev().find(|index| within(&index.position)) {
             Some(index) => {
                 let Snap { position, state } = self.snap(index.position.height)?;

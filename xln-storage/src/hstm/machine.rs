@@ -265,7 +265,11 @@ impl<M: StateMachine, S: Storage> Hstm<M, S> {
 }
 
 /// Heights rise, time does not go back.
-pub(super) fn check_order<E: std::error::Error>(previous: &Position, height: u64, time_s: u64) -> Result<(), HstmError<E>> {
+pub(super) fn check_order<E: std::error::Error>(
+    previous: &Position,
+    height: u64,
+    time_s: u64,
+) -> Result<(), HstmError<E>> {
     if height <= previous.height {
         return Err(HstmError::HeightNotAbove { tip: previous.height, found: height });
     }

@@ -1,5 +1,13 @@
 //! A state machine that remembers everything, and a reference model of the state-time machine: a list.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -73,7 +81,8 @@ pub fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 pub fn options() -> impl Strategy<Value = HstmOptions> {
-    (0..6u64, 0..4usize).prop_map(|(every, cached_states)| HstmOptions { snapshot_every: NonZeroU64::new(every), cached_states })
+    (0..6u64, 0..4usize)
+        .prop_map(|(every, cached_states)| HstmOptions { snapshot_every: NonZeroU64::new(every), cached_states })
 }
 
 /// What the machine should be.

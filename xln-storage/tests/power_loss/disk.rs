@@ -150,7 +150,8 @@ impl Disk {
             return None;
         }
         let size = usize::try_from(result).unwrap();
-        let arguments: Vec<&str> = rest.rsplit_once(" = ").unwrap().0.trim_end().trim_end_matches(')').split(", ").collect();
+        let arguments: Vec<&str> =
+            rest.rsplit_once(" = ").unwrap().0.trim_end().trim_end_matches(')').split(", ").collect();
         let fd = number(arguments[0]);
         let target = fd.and_then(|fd| self.open.get(&fd)).cloned();
         match (name, target) {
