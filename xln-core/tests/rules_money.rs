@@ -494,7 +494,11 @@ fn rule_13_what_the_rules_could_not_have_made_is_refused() {
         ("another payer", |s| payment(s).payer = Right),
         ("a token that is not there", |s| payment(s).token = TokenId(77)),
         ("an onion too long", |s| payment(s).onion = vec![0; MAX_ONION_BYTES + 1]),
-        ("a number that was not given", |s| s.next_id = 2),
+        ("a number that was not given", |s| {
+            s.next_id = 2;
+            sub(s).settlement = None;
+            token(s).left_hold -= 20;
+        }),
         ("a settlement that was not given", |s| s.next_id = 3),
         ("more left than offered", |s| swap(s).give = 9),
         ("a swap for nothing", |s| swap(s).want = 0),

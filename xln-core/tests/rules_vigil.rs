@@ -138,7 +138,8 @@ fn a_dispute_is_finalized_after_its_window_by_the_chains_clock() {
     block(&mut net, 0, vec![], vec![]);
     assert!(net.calls(0).is_empty(), "not at the deadline itself");
     net.now = at.plus(3601);
-    net.stage(0, vec![Input::Tick]);
+    let peer = net.id(1);
+    net.stage(0, vec![Input::Tick, Input::Disconnected { peer }]);
     assert!(net.calls(0).is_empty(), "not by an own clock");
     block(&mut net, 0, vec![], vec![]);
     let calls = net.calls(0);
