@@ -20,5 +20,9 @@ package strace strace
 say "rust"
 rustup component add rustfmt clippy
 rustup target add wasm32-unknown-unknown
-say "contracts' tools"
+say "contracts' tools, and a node to test against"
 contracts/scripts/setup.sh
+if ! cmp -s xln-chain/anvil/package-lock.json xln-chain/anvil/node_modules/.lock-installed; then
+  npm ci --prefix xln-chain/anvil --no-audit --no-fund --ignore-scripts
+  cp xln-chain/anvil/package-lock.json xln-chain/anvil/node_modules/.lock-installed
+fi
