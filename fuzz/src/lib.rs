@@ -124,10 +124,11 @@ impl Log for Records {
     type Error = String;
     fn append(&mut self, record: &Record) -> Result<(), String> {
         for signed in &record.signed {
-            if let Some((nonce, digest)) = self.nonces.get(&signed.channel) {
-                if signed.nonce <= *nonce && signed.digest != *digest {
-                    return Err(format!("{:?} after {nonce:?}", signed.nonce));
-                }
+            if let Some((nonce, digest)) = self.nonces.get(&signed.channel)
+                && signed.nonce <= *nonce
+                && signed.digest != *digest
+            {
+                return Err(format!("{:?} after {nonce:?}", signed.nonce));
             }
             self.nonces.insert(signed.channel, (signed.nonce, signed.digest));
         }

@@ -6,6 +6,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "tests say what they expect by failing"
 )]
 
@@ -51,8 +54,8 @@ fn rule_11_equal_payments_never_collide() {
     let mut net = two();
     net.with_credit(100);
     let e = net.now.plus(600);
-    net.submit(0, vec![lock(10, 1, e), lock(10, 1, e), pay(5), pay(5)]).into_iter().for_each(|r| drop(r.unwrap()));
-    net.submit(1, vec![lock(10, 1, e), pay(5)]).into_iter().for_each(|r| drop(r.unwrap()));
+    net.submit(0, vec![lock(10, 1, e), lock(10, 1, e), pay(5), pay(5)]).into_iter().for_each(|r| assert!(r.is_ok()));
+    net.submit(1, vec![lock(10, 1, e), pay(5)]).into_iter().for_each(|r| assert!(r.is_ok()));
     net.settle();
     net.agreed();
     assert_eq!(net.state(0).subchannels[&KEY].pending.len(), 3);
@@ -110,8 +113,8 @@ fn restart_at_every_point_of_a_collision() {
         for who in 0..2 {
             let mut net = two();
             net.with_credit(100);
-            net.submit(0, vec![pay(10), pay(1)]).into_iter().for_each(|r| drop(r.unwrap()));
-            net.submit(1, vec![pay(7)]).into_iter().for_each(|r| drop(r.unwrap()));
+            net.submit(0, vec![pay(10), pay(1)]).into_iter().for_each(|r| assert!(r.is_ok()));
+            net.submit(1, vec![pay(7)]).into_iter().for_each(|r| assert!(r.is_ok()));
             for _ in 0..cut {
                 net.deliver();
             }

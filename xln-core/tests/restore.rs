@@ -7,6 +7,10 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    clippy::cast_possible_wrap,
     reason = "tests say what they expect by failing"
 )]
 

@@ -6,6 +6,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "tests say what they expect by failing"
 )]
 
@@ -13,7 +16,6 @@ mod common;
 use common::*;
 use xln_core::chain::{ChainCall, ChangeKind};
 use xln_core::channel::Event;
-use xln_core::crypto::Signer;
 use xln_core::machine::{Context, Input, Machine, Record, Snapshot};
 use xln_core::transition::Transition;
 use xln_core::types::*;

@@ -7,6 +7,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "tests say what they expect by failing"
 )]
 

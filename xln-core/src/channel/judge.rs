@@ -118,10 +118,10 @@ impl Channel {
     /// A consent is used up by the block that carries what it allows.
     pub(super) fn use_consents(&mut self, block: &Block) {
         for transition in &block.transitions {
-            if let Transition::ProposeSettlement { key, update, .. } = transition {
-                if let Some(at) = self.consents.iter().position(|(k, u)| k == key && u == update) {
-                    self.consents.remove(at);
-                }
+            if let Transition::ProposeSettlement { key, update, .. } = transition
+                && let Some(at) = self.consents.iter().position(|(k, u)| k == key && u == update)
+            {
+                self.consents.remove(at);
             }
         }
     }

@@ -97,19 +97,21 @@ impl Channel {
     fn remember_secret(&mut self, env: &Env<'_>, transition: &Transition) {
         let Transition::SettlePayment { key, id, secret } = transition else { return };
         let pending = self.tip.state.subchannels.get(key).and_then(|s| s.pending.get(id));
-        if let Some(Pending::Payment(p)) = pending {
-            if p.payer != self.me && env.now <= p.expiry && secret.hash(p.kind) == p.hash {
-                self.secrets.insert((*key, *id), *secret);
-            }
+        if let Some(Pending::Payment(p)) = pending
+            && p.payer != self.me
+            && env.now <= p.expiry
+            && secret.hash(p.kind) == p.hash
+        {
+            self.secrets.insert((*key, *id), *secret);
         }
     }
 
     fn check_own(&self, env: &Env<'_>, transition: &Transition) -> Result<(), CommandError> {
         let Some(key) = transition.key() else { return Ok(()) };
-        if let Transition::OpenSubchannel { providers, settle_margin_s, .. } = transition {
-            if !env.config.accepts(key, providers, *settle_margin_s) {
-                return Err(CommandError::UnknownDepository);
-            }
+        if let Transition::OpenSubchannel { providers, settle_margin_s, .. } = transition
+            && !env.config.accepts(key, providers, *settle_margin_s)
+        {
+            return Err(CommandError::UnknownDepository);
         }
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),

@@ -84,12 +84,12 @@ impl Channel {
 
     /// Whether a block was answered before; the answer goes out again, byte for byte.
     fn answer_again(&mut self, env: &mut Env<'_>, hash: &Hash) -> bool {
-        if let Some((answered, ack)) = &self.last_ack {
-            if answered == hash {
-                env.out.parts.push(ack.clone());
-                self.send_own(env);
-                return true;
-            }
+        if let Some((answered, ack)) = &self.last_ack
+            && answered == hash
+        {
+            env.out.parts.push(ack.clone());
+            self.send_own(env);
+            return true;
         }
         if let Some((_, reject)) = self.refused.iter().find(|(refused, _)| refused == hash) {
             env.out.parts.extend(reject.clone().map(Part::Reject));

@@ -62,10 +62,11 @@ impl Channel {
             self.recover();
         }
         // The same bytes again: the peer may lack my Ack, my block, or my settlement signatures.
-        if let Some((_, ack)) = self.last_ack.clone() {
-            if !level && height < self.tip.state.height {
-                env.out.parts.push(ack);
-            }
+        if let Some((_, ack)) = self.last_ack.clone()
+            && !level
+            && height < self.tip.state.height
+        {
+            env.out.parts.push(ack);
         }
         self.send_own(env);
         self.send_settlement_signatures(env);

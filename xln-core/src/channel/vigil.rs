@@ -39,10 +39,11 @@ impl Channel {
             if self.counter(env, key, Arguments::default()).is_ok() {
                 self.set_reacted(key, (epoch, dispute.nonce, false));
             }
-        } else if over && reacted != Some((epoch, dispute.nonce, true)) {
-            if self.finalize(env, key, Arguments::default()).is_ok() {
-                self.set_reacted(key, (epoch, dispute.nonce, true));
-            }
+        } else if over
+            && reacted != Some((epoch, dispute.nonce, true))
+            && self.finalize(env, key, Arguments::default()).is_ok()
+        {
+            self.set_reacted(key, (epoch, dispute.nonce, true));
         }
     }
 

@@ -81,7 +81,7 @@ impl Applier<'_> {
                 return Err(TransitionError::AlreadyRevealed);
             }
             // The chain's clock, as SyncChain recorded it: a local one would let the payer take back what is still good.
-            if !subchannel.point.is_some_and(|p| p.timestamp > payment.expiry) {
+            if subchannel.point.is_none_or(|p| p.timestamp <= payment.expiry) {
                 return Err(TransitionError::NotYetCancellable);
             }
         }

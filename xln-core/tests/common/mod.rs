@@ -8,6 +8,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "tests say what they expect by failing"
 )]
 
@@ -41,10 +44,11 @@ impl Log for MemoryLog {
     type Error = String;
     fn append(&mut self, record: &Record) -> Result<(), String> {
         for s in &record.signed {
-            if let Some((nonce, digest)) = self.nonces.get(&s.channel) {
-                if s.nonce <= *nonce && s.digest != *digest {
-                    return Err(format!("nonce {:?} after {:?}", s.nonce, nonce));
-                }
+            if let Some((nonce, digest)) = self.nonces.get(&s.channel)
+                && s.nonce <= *nonce
+                && s.digest != *digest
+            {
+                return Err(format!("nonce {:?} after {:?}", s.nonce, nonce));
             }
             self.nonces.insert(s.channel, (s.nonce, s.digest));
         }
