@@ -1,5 +1,9 @@
 //! What can each side of a channel send and receive? Pure arithmetic, no channel needed.
-#![allow(clippy::print_stdout, reason = "a program that shows something")]
+#![allow(clippy::print_stdout, unreachable_pub, reason = "a program that shows something")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "the amounts of a story are small, and a debug build would stop at an overflow"
+)]
 
 use xln_core::delta::{Delta, DeltaError, bar, derive_delta};
 use xln_core::types::Side;

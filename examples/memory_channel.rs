@@ -1,5 +1,9 @@
 //! Two machines and a channel between them, without any chain: credit, a payment, and the root that both signed.
-#![allow(clippy::print_stdout, reason = "a program that shows something")]
+#![allow(clippy::print_stdout, unreachable_pub, reason = "a program that shows something")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "the amounts of a story are small, and a debug build would stop at an overflow"
+)]
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,6 +1,10 @@
 //! A storage backend of one's own: a sorted map that is one file, replaced whole at each write. Slow, small, and it passes
 //! the same conformance suite as the backends that ship.
-#![allow(clippy::print_stdout, reason = "a program that shows something")]
+#![allow(clippy::print_stdout, unreachable_pub, reason = "a program that shows something")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "the amounts of a story are small, and a debug build would stop at an overflow"
+)]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

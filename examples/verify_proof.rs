@@ -1,6 +1,10 @@
 //! What a third party can check: that both entities signed a state in which a subchannel has a given body. It needs the
 //! evidence, the two ids, and nothing else of the channel: limits, heights and other subchannels stay private.
-#![allow(clippy::print_stdout, reason = "a program that shows something")]
+#![allow(clippy::print_stdout, unreachable_pub, reason = "a program that shows something")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "the amounts of a story are small, and a debug build would stop at an overflow"
+)]
 
 use xln_core::commitment::Evidence;
 use xln_core::crypto::{KeyCache, LocalSigner, Signer};

@@ -54,7 +54,7 @@ where
             max_settle_margin_s: 3600,
         }];
         let config = ChannelConfig { depositories, ..ChannelConfig::default() };
-        party.step(vec![Input::Configure(config)])?;
+        let _ = party.step(vec![Input::Configure(config)])?;
         Ok(party)
     }
 

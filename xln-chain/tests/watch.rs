@@ -184,7 +184,7 @@ fn only_the_first_reveal_counts() {
 
 #[test]
 fn a_long_absence_is_caught_up_with_by_few_requests() {
-    let mut setting = Setting::new();
+    let setting = Setting::new();
     let cursor = setting.watcher.cursor();
     setting.world.chain.mine_blocks(2_000);
     setting.start();
