@@ -156,7 +156,7 @@ pub struct EffectId(pub u64);
 /// Something to be done outside. Effects run at least once; what receives them is idempotent.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every caller's way")]
+#[allow(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every caller's way")]
 pub enum Effect {
     /// Send bytes to a peer. If they are lost, the protocol sends the same bytes again on reconnection.
     Send {
