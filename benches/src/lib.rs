@@ -23,6 +23,36 @@ impl Log for EncodeOnly {
     }
 }
 
+/// A log on a durable store: one row and one sync per record.
+pub struct Stored<S> {
+    /// The store.
+    pub store: S,
+    /// Every record as bytes, for replaying.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Why a record was not stored.
+#[derive(Debug)]
+pub struct NotStored(pub String);
+
+impl std::fmt::Display for NotStored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotStored {}
+
+impl<S: xln_storage::Storage> Log for Stored<S> {
+    type Error = NotStored;
+    fn append(&mut self, record: &Record) -> Result<(), NotStored> {
+        let bytes = record.encode().map_err(|e| NotStored(e.to_string()))?;
+        self.store.put(&record.seq.to_be_bytes(), &bytes).map_err(|e| NotStored(e.to_string()))?;
+        self.records.push(bytes);
+        Ok(())
+    }
+}
+
 /// One machine and what it needs.
 pub struct Party<L> {
     /// The machine.
