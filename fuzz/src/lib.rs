@@ -352,7 +352,16 @@ impl World {
         let first = usize::from(c.below(2));
         for i in [first, 1 - first] {
             let (changes, reveals) = (changes.clone(), reveals.clone());
-            self.stage(i, vec![Input::Chain(ChainFact::Block { point, changes, reveals })]);
+            self.stage(
+                i,
+                vec![Input::Chain(ChainFact::Block {
+                    point,
+                    changes,
+                    reveals,
+                    facts: Vec::new(),
+                    entities: Vec::new(),
+                })],
+            );
         }
     }
 

@@ -90,7 +90,7 @@ struct Consumer {
 impl Consumer {
     fn take(&mut self, fact: ChainFact) {
         match fact {
-            ChainFact::Block { point, changes, reveals } => {
+            ChainFact::Block { point, changes, reveals, .. } => {
                 if let Some(known) = self.blocks.iter().find(|(p, ..)| p.number == point.number) {
                     assert_eq!(known.0, point, "a block was replaced without a word");
                     return;

@@ -9,8 +9,8 @@ use crate::commitment::Evidence;
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
 use crate::types::{
-    Address, ChainId, ChainPoint, DisputeFact, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact,
-    TokenId, UnixSeconds,
+    Address, ChainId, ChainPoint, DisputeFact, EntityFact, Hash, HashKind, Pair, RecordedFact, Reveal, Secret, Side,
+    SubchannelKey, TokenFact, TokenId, UnixSeconds,
 };
 
 /// Confirmed points that are remembered per chain, to judge a peer's SyncChain by.
@@ -29,6 +29,10 @@ pub enum ChainFact {
         changes: Vec<ChainChange>,
         /// Secrets that were first revealed in it.
         reveals: Vec<Reveal>,
+        /// Facts that were first recorded in it.
+        facts: Vec<RecordedFact>,
+        /// What changed about who may sign.
+        entities: Vec<EntityFact>,
     },
     /// A start, answer or close that stands in a block which is not confirmed yet.
     Sighted {

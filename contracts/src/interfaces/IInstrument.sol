@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ISubcontractProvider} from "./ISubcontractProvider.sol";
-
-/// A custom instrument (id 256 and above), called by the SubcontractProvider with the whole batch, id included.
-/// docs/protocol.md section 8. It must decide by facts that do not depend on the moment of the call; a `pendingUntil`
-/// of its own is ignored, since payments alone can defer a finalize.
+/// A custom instrument (id 256 and above), called by the SubcontractProvider that it is registered in. docs/protocol.md
+/// section 8. Both functions must decide by facts that do not depend on the moment of the call; what they are asked for is
+/// in docs/encodings.md. Recorded facts are read back from the caller: `ISubcontractProvider(msg.sender).fact(key)`.
 interface IInstrument {
-    function applyBatch(
-        int256[] calldata deltas,
-        uint256[] calldata collaterals,
-        bytes calldata batch,
-        ISubcontractProvider.Context calldata context
-    ) external view returns (int256[] memory newDeltas, uint40 pendingUntil);
+    /// Whether `question` can be recorded as a fact now, and with which value.
+    function observe(bytes calldata question) external view returns (bool yes, uint128 value);
+
+    /// How the deltas of the subcontract's `tokens` tokens move, in their order. `undecidedUntil` is nonzero while a fact may
+    /// still be recorded; the provider cuts it to the dispute's deadline, since payments alone can defer a finalize past it.
+    /// A fact counts if it was recorded at chain time `<= min(its expiry, deadline)`.
+    function settle(bytes calldata terms, uint256 tokens, uint40 startedAt, uint40 deadline)
+        external view returns (int256[] memory moves, uint40 undecidedUntil);
 }

@@ -268,7 +268,13 @@ impl Watcher {
         }
         self.confirmed.push_back(CursorPoint { number: header.number, hash: header.hash });
         let reveals = self.first_reveals(header, content.reveals);
-        ChainFact::Block { point: header.point(self.chain), changes: content.changes, reveals }
+        ChainFact::Block {
+            point: header.point(self.chain),
+            changes: content.changes,
+            reveals,
+            facts: Vec::new(),
+            entities: Vec::new(),
+        }
     }
 
     /// The event names every secret of a call, also those that were in the registry already.

@@ -190,7 +190,7 @@ impl Frame {
 
     fn chain(&mut self, work: &mut Work<'_>, fact: &ChainFact) -> Result<(), StageError> {
         match fact {
-            ChainFact::Block { point, changes, reveals } => {
+            ChainFact::Block { point, changes, reveals, .. } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
                 if !chains.entry(point.chain).or_default().advance(*point, reveals) {
                     return Ok(());

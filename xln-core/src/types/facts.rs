@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{Address, ChainId, Hash, HashKind, Secret, Side, TokenId, UnixSeconds};
+use super::{Address, ChainId, EntityId, Hash, HashKind, Secret, Side, TokenId, UnixSeconds};
 
 /// One block of one chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
@@ -75,4 +75,46 @@ pub struct Reveal {
     pub secret: Secret,
     /// Chain time of the first reveal.
     pub at: UnixSeconds,
+}
+
+/// A fact in the registry on chain: a default, a condition, an answer of a custom instrument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct RecordedFact {
+    /// The registry, a SubcontractProvider.
+    pub provider: Address,
+    /// Names it: `keccak256(u16 instrument || u40 notBefore || question)`.
+    pub key: Hash,
+    /// Chain time at which it was first recorded.
+    pub at: UnixSeconds,
+    /// What was recorded, in the instrument's own unit.
+    pub value: u128,
+}
+
+/// What an EntityProvider says about who signs for an entity (`docs/protocol.md` section 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum EntityFact {
+    /// An entity has another board.
+    Board {
+        /// The EntityProvider.
+        provider: Address,
+        /// Whose board.
+        entity: EntityId,
+        /// keccak256 of the new board's encoding.
+        board: Hash,
+        /// The board before, zero if there was none.
+        previous: Hash,
+        /// Last second at which the board before is valid for channel states.
+        previous_valid_until: UnixSeconds,
+    },
+    /// A delegation was revoked.
+    Revoked {
+        /// The EntityProvider.
+        provider: Address,
+        /// Whose delegation.
+        entity: EntityId,
+        /// keccak256 of its bytes.
+        delegation: Hash,
+        /// Last second at which it is valid for channel states.
+        valid_until: UnixSeconds,
+    },
 }

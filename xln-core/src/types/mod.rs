@@ -6,7 +6,7 @@ mod facts;
 mod units;
 
 pub use entity::{EntityId, EntityIdError, EntityKind, Pair, PairError, Side};
-pub use facts::{ChainPoint, DisputeFact, Reveal, SubchannelFacts, TokenFact};
+pub use facts::{ChainPoint, DisputeFact, EntityFact, RecordedFact, Reveal, SubchannelFacts, TokenFact};
 pub use units::{Address, ChainId, Hash, HashKind, Nonce, Secret, SubchannelKey, TokenId, UnixSeconds};
 
 /// Amounts and deltas are below this in absolute value (`docs/protocol.md` section 3), so that no sum of two overflows

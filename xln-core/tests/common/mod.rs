@@ -253,7 +253,13 @@ impl Net {
         for i in who {
             self.stage(
                 *i,
-                vec![Input::Chain(ChainFact::Block { point, changes: changes.clone(), reveals: reveals.clone() })],
+                vec![Input::Chain(ChainFact::Block {
+                    point,
+                    changes: changes.clone(),
+                    reveals: reveals.clone(),
+                    facts: Vec::new(),
+                    entities: Vec::new(),
+                })],
             );
         }
     }

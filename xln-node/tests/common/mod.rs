@@ -89,7 +89,13 @@ pub(crate) fn collateral(pair: Pair, number: u64, collateral: u128, ondelta: i12
     let point =
         ChainPoint { chain: KEY.chain, number, hash: Hash([u8::try_from(number).unwrap(); 32]), timestamp: NOW };
     let kind = ChangeKind::Collateral(TokenFact { token: USD, collateral, ondelta });
-    ChainFact::Block { point, changes: vec![ChainChange { key: KEY, pair, kind }], reveals: Vec::new() }
+    ChainFact::Block {
+        point,
+        changes: vec![ChainChange { key: KEY, pair, kind }],
+        reveals: Vec::new(),
+        facts: Vec::new(),
+        entities: Vec::new(),
+    }
 }
 
 /// Checks that everything that is being sent is signed with nonces that the store has.
