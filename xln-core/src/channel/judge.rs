@@ -70,7 +70,7 @@ impl Channel {
         }
         match transition {
             Transition::OpenSubchannel { key, providers, settle_margin_s }
-                if !env.config.accepts(key, providers, *settle_margin_s) =>
+                if !env.accepts(&self.pair(), key, providers, *settle_margin_s) =>
             {
                 Verdict::Never(RejectReason::Policy { index })
             }

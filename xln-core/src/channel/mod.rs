@@ -9,6 +9,7 @@ mod receive;
 mod reestablish;
 mod reject;
 mod settle;
+mod signers;
 mod vigil;
 mod watch;
 
@@ -24,6 +25,7 @@ pub use env::{
 };
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
+use signers::Signers;
 pub use watch::Watch;
 
 use crate::block::{Block, next_base};
@@ -188,6 +190,8 @@ pub struct Channel {
     revealing: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// What is to be done about signers that lapse.
+    signers: Signers,
 }
 
 impl Channel {
@@ -221,6 +225,7 @@ impl Channel {
             secrets: BTreeMap::new(),
             revealing: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            signers: Signers::default(),
         })
     }
 

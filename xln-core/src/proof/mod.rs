@@ -3,7 +3,7 @@
 
 mod body;
 mod body_codec;
-mod bytes;
+pub(crate) mod bytes;
 mod commitment;
 mod eip712;
 mod fills;

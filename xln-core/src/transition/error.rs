@@ -112,4 +112,7 @@ pub enum TransitionError {
     /// Providers are missing, too many, or repeated.
     #[error("list of providers is invalid")]
     InvalidProviders,
+    /// An organisation that is registered on another chain has no subchannel here.
+    #[error("an organisation has subchannels on its own chain only")]
+    ForeignChain,
 }
