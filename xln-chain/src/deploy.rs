@@ -60,6 +60,8 @@ impl Deployment {
         AcceptedDepository {
             key: self.key(),
             window_s: self.window_s,
+            entity_provider: self.entity_provider,
+            grace_s: self.window_s.saturating_mul(2).saturating_add(xln_core::limits::GRACE_MARGIN_S),
             providers: vec![self.subcontract_provider],
             max_settle_margin_s: 3600,
         }

@@ -9,6 +9,7 @@ mod receive;
 mod reestablish;
 mod reject;
 mod settle;
+mod signers;
 mod subcontract;
 mod vigil;
 mod watch;
@@ -25,6 +26,7 @@ pub use env::{
 };
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
+use signers::Signers;
 pub use subcontract::Consented;
 pub use watch::Watch;
 
@@ -196,6 +198,8 @@ pub struct Channel {
     ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// What is to be done about signers that lapse.
+    signers: Signers,
 }
 
 impl Channel {
@@ -231,6 +235,7 @@ impl Channel {
             revealing: BTreeSet::new(),
             ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            signers: Signers::default(),
         })
     }
 

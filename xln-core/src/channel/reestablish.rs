@@ -107,7 +107,8 @@ impl Channel {
             return Ok(());
         };
         for (side, signature) in [(Side::Left, &left), (Side::Right, &right)] {
-            if let Err(error) = env.keys.verify(&pair.entity(side), &commitment.digest, signature) {
+            // It was agreed once: whoever signed it may have lapsed since.
+            if let Err(error) = env.verify_state(&pair.entity(side), &commitment.digest, signature, &state) {
                 env.reject(from, error);
                 return Ok(());
             }
@@ -126,6 +127,7 @@ impl Channel {
         self.retain_dropped(&signed);
         self.tip = Arc::new(signed);
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
+        self.signers.agreed();
         self.refused.clear();
         self.drop_outranked(env);
         self.after_sync();
@@ -177,7 +179,7 @@ impl Channel {
             // What waits for the chain is judged again when the chain moves, not by the clock.
             if clock > w.judged { clock.min(patience) } else { patience }
         });
-        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).min()
+        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).chain(self.signers.deadline()).min()
     }
 
     /// A remote signer's answer.
