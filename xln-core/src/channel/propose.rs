@@ -58,6 +58,9 @@ pub enum CommandError {
     /// The left, right and collateral diffs do not sum to zero.
     #[error("settlement is not balanced")]
     Unbalanced,
+    /// A cross-chain swap.
+    #[error(transparent)]
+    CrossSwap(#[from] super::CrossSwapError),
 }
 
 impl Channel {
@@ -113,6 +116,7 @@ impl Channel {
         {
             return Err(CommandError::UnknownDepository);
         }
+        self.guard_cross(transition)?;
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
             _ => Ok(()),

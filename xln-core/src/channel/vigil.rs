@@ -12,9 +12,10 @@ use crate::types::{SubchannelKey, UnixSeconds};
 impl Channel {
     /// Reacts to what time and chain have brought.
     pub(crate) fn vigil(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
-        if !env.config.vigilant || self.recovering && self.watches.is_empty() {
+        if !env.config.vigilant || self.recovering && self.watches.is_empty() && self.secrets.is_empty() {
             return Ok(());
         }
+        self.watch_crosses(env)?;
         let keys: Vec<SubchannelKey> = self.watches.keys().chain(self.tip.state.subchannels.keys()).copied().collect();
         for key in keys {
             self.watch_dispute(env, &key);
@@ -90,7 +91,7 @@ impl Channel {
     }
 
     /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
-    fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+    pub(super) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
         self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
@@ -116,7 +117,7 @@ impl Channel {
         expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).min()
     }
 
-    fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {
+    pub(super) fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {
         let id = CommandId(*env.next_command);
         *env.next_command = id.0.checked_add(1).ok_or(StageError::Exhausted)?;
         // A refusal here only means that the time for it has not come, or has passed.
