@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::CommandId;
 use super::propose::CommandError;
+use super::{CommandId, CrossSwapError};
 use crate::block::BlockError;
 use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;
@@ -31,6 +31,9 @@ pub struct ChannelConfig {
     pub vigilant: bool,
     /// How long before a payment's expiry its beneficiary reveals on chain, in seconds.
     pub reveal_margin_s: u64,
+    /// By how much the first leg of a cross-chain swap must outlive the second, in seconds: the confirmations of both
+    /// chains, the longest outage, inclusion and drift together (`docs/protocol.md` section 9).
+    pub cross_gap_s: u64,
     /// The shortest dispute window that it accepts, in seconds: at least twice the time that confirmations and the longest
     /// outage which it promises to survive take together.
     pub min_window_s: u64,
@@ -120,6 +123,7 @@ impl Default for ChannelConfig {
             peer_timeout_s: 120,
             vigilant: true,
             reveal_margin_s: 600,
+            cross_gap_s: 3600,
             min_window_s: 3600,
             max_channels: 100_000,
         }
@@ -252,6 +256,34 @@ pub enum Event {
         key: SubchannelKey,
         /// Its id.
         id: u64,
+    },
+    /// Both legs of a cross-chain swap have moved.
+    CrossSwapDone {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+    },
+    /// No leg of a cross-chain swap has moved, and none can any more.
+    CrossSwapUnwound {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+        /// Why.
+        reason: CrossSwapError,
+    },
+    /// One leg of a cross-chain swap has moved without the other: someone let a deadline pass. Or this node has lost the
+    /// blocks that would say, after a restore from a backup.
+    CrossSwapTorn {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+        /// Whether the initiator's leg has moved, if that is known.
+        first: Option<bool>,
+        /// Whether the responder's leg has moved, if that is known.
+        second: Option<bool>,
     },
 }
 

@@ -62,6 +62,9 @@ pub enum CommandError {
     /// A fact that decides this subcontract may have been recorded before this node watched the chain.
     #[error("a fact that decides it may have been recorded unseen")]
     FactsUnseen,
+    /// A cross-chain swap.
+    #[error(transparent)]
+    CrossSwap(#[from] super::CrossSwapError),
 }
 
 impl Channel {
@@ -125,6 +128,7 @@ impl Channel {
             contract.quote(env.instruments)?;
             return Err(CommandError::FactsUnseen);
         }
+        self.guard_cross(transition)?;
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
             _ => Ok(()),

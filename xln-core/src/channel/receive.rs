@@ -45,6 +45,7 @@ impl Channel {
             env.reject(from, Rejection::WrongSide);
             return Ok(());
         }
+        self.learn_from_block(env, &block)?;
         let hash = match block.hash() {
             Ok(hash) => hash,
             Err(error) => {
@@ -271,6 +272,7 @@ impl Channel {
         env.out.events.push(Event::Committed { peer, height: signed.state.height, proposer });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.retain_dropped(&signed);
+        self.track_crosses(&signed);
         if self.recent.len() >= REMEMBERED_BLOCKS {
             self.recent.pop_front();
         }

@@ -478,6 +478,8 @@ fn act(
         Action::CounterDispute { key, arguments } => channel.counter(env, &key, arguments),
         Action::AcceptDispute { key, arguments } => channel.accept_dispute(env, &key, arguments),
         Action::FinalizeDispute { key, arguments } => channel.finalize(env, &key, arguments),
+        Action::CrossSwap(offer) => channel.cross_swap(env, speculative, id, &offer),
+        Action::AcceptCrossSwap(consent) => channel.accept_cross_swap(env, &consent),
         Action::Reveal { key, provider, kind, secret } => {
             let call = ChainCall::Reveal { provider, kind, secret };
             env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
@@ -555,6 +557,7 @@ impl Channel {
     fn awaits_chain(&self, chain: ChainId) -> bool {
         self.waits()
             || self.sees_dispute(chain)
+            || self.awaits_secret()
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }
