@@ -16,6 +16,7 @@ pub mod delta;
 pub mod limits;
 pub mod machine;
 pub mod proof;
+pub mod route;
 pub mod state;
 pub mod transition;
 pub mod types;

@@ -5,12 +5,14 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::CommandId;
+use super::ended::Ended;
 use super::propose::CommandError;
 use crate::block::BlockError;
 use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;
 use crate::commitment::{CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, SignatureError};
+use crate::route::RoutingPolicy;
 use crate::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
@@ -32,6 +34,8 @@ pub struct ChannelConfig {
     pub min_window_s: u64,
     /// How many channels strangers and this node may open in all.
     pub max_channels: u32,
+    /// What it does with payments over several hops; none leaves them to the application.
+    pub routing: Option<RoutingPolicy>,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
@@ -82,6 +86,7 @@ impl Default for ChannelConfig {
             reveal_margin_s: 600,
             min_window_s: 3600,
             max_channels: 100_000,
+            routing: None,
         }
     }
 }
@@ -195,6 +200,13 @@ pub enum Event {
         key: SubchannelKey,
         /// Its id.
         id: u64,
+    },
+    /// A payment of this node's own has ended: one that it sent, or one that was sent to it.
+    PaymentEnded {
+        /// With whom.
+        peer: EntityId,
+        /// Which, and how.
+        payment: Ended,
     },
 }
 
@@ -326,6 +338,8 @@ pub struct Output {
     pub requests: Vec<(Purpose, Hash)>,
     /// Evidence of states that became agreed, for the history.
     pub agreed: Vec<Evidence>,
+    /// Payments that ended in agreed blocks.
+    pub ended: Vec<Ended>,
 }
 
 impl Env<'_> {

@@ -2,6 +2,7 @@
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
 mod dispute;
+mod ended;
 mod env;
 mod judge;
 mod propose;
@@ -18,6 +19,7 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 pub use dispute::Arguments;
+pub use ended::{End, Ended};
 pub use env::{
     AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
     StageError,

@@ -2,7 +2,9 @@
 //! outside an [`Effect`], and nothing gets out before the record that explains it is durable (`docs/protocol.md`
 //! section 5). The types hold the order: a staged frame borrows the machine, and only its commit gives effects.
 
+mod forward;
 mod frame;
+mod overlay;
 mod stage;
 mod types;
 
@@ -21,6 +23,7 @@ use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignatureError};
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
+use forward::Routing;
 use types::{unversioned, versioned};
 
 /// All that a machine is; what a snapshot holds.
@@ -32,6 +35,7 @@ pub(crate) struct MachineState {
     channels: BTreeMap<EntityId, Box<Channel>>,
     chains: BTreeMap<ChainId, ChainView>,
     outbox: BTreeMap<EffectId, Effect>,
+    routing: Routing,
     next_command: u64,
     next_effect: u64,
 }
@@ -114,6 +118,7 @@ impl Machine {
             channels: BTreeMap::new(),
             chains: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            routing: Routing::default(),
             next_command: 1,
             next_effect: 1,
         };

@@ -169,6 +169,15 @@ pub enum Transition {
         /// At most `MAX_MEMO_BYTES`.
         data: Vec<u8>,
     },
+    /// The beneficiary gives a payment up and says why, in a way that only the payment's sender can read.
+    FailPayment {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Which payment.
+        id: u64,
+        /// At most `FAILURE_BYTES`, opaque.
+        reason: Vec<u8>,
+    },
 }
 
 impl Transition {
@@ -185,6 +194,7 @@ impl Transition {
             | Self::AddPayment { key, .. }
             | Self::SettlePayment { key, .. }
             | Self::CancelPayment { key, .. }
+            | Self::FailPayment { key, .. }
             | Self::OfferSwap { key, .. }
             | Self::FillSwap { key, .. }
             | Self::CancelSwap { key, .. }
@@ -205,6 +215,7 @@ impl Transition {
             Self::OpenSubchannel { providers, .. } => providers.len().saturating_mul(20),
             Self::AddPayment { onion, .. } => onion.len(),
             Self::Memo { data } => data.len(),
+            Self::FailPayment { reason, .. } => reason.len(),
             Self::SyncChain { facts, reveals, .. } => facts
                 .tokens
                 .len()
@@ -321,6 +332,7 @@ impl<'a> Applier<'a> {
             }
             Transition::SettlePayment { key, id, secret } => self.settle_payment(key, *id, secret),
             Transition::CancelPayment { key, id } => self.cancel_payment(key, *id),
+            Transition::FailPayment { key, id, reason } => self.fail_payment(key, *id, reason),
             Transition::OfferSwap { key, give_token, give, want_token, want, min_fill, expiry } => {
                 self.offer_swap(key, (*give_token, *give), (*want_token, *want), *min_fill, *expiry)
             }
