@@ -88,6 +88,11 @@ pub(super) struct Routing {
 }
 
 impl Routing {
+    /// Incoming locks that were answered for.
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.links.is_empty() && self.outgoing.is_empty() && self.commands.is_empty()
     }

@@ -231,6 +231,12 @@ impl Machine {
         self.state.outbox.iter().map(|(id, effect)| (*id, effect))
     }
 
+    /// Locks of others that this machine has answered for and that are not gone yet.
+    #[must_use]
+    pub fn routes(&self) -> usize {
+        self.state.routing.len()
+    }
+
     /// When to call with [`Input::Tick`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixSeconds> {
