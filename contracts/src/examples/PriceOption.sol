@@ -57,22 +57,26 @@ contract PriceOption is IInstrument {
         returns (int256[] memory moves, uint40 undecidedUntil)
     {
         if (terms.length != TERMS || tokens != 1) revert MalformedTerms();
-        uint256 flags = terms.u8(0);
-        uint40 expiry = terms.u40(49);
-        uint40 notBefore = terms.u40(54);
-        uint256 cap = terms.u128(33);
-        if (flags > 3 || terms.u128(17) == 0 || cap == 0 || cap >= AMOUNT_LIMIT || notBefore > expiry) {
-            revert MalformedTerms();
-        }
+        (uint40 bound, uint40 notBefore) = _times(terms, deadline);
         moves = new int256[](1);
-        uint40 bound = expiry < deadline ? expiry : deadline;
         bytes32 key = keccak256(abi.encodePacked(instrument, notBefore, terms[59:]));
         (uint40 recordedAt, uint128 price) = ISubcontractProvider(msg.sender).fact(key);
         if (recordedAt == 0) return (moves, block.timestamp <= bound ? bound : 0);
         if (recordedAt > bound) return (moves, 0);
-        uint256 pays = _payout(terms, price);
         // Safe: at most cap.
-        moves[0] = flags & 1 != 0 ? -int256(pays) : int256(pays);
+        int256 pays = int256(_payout(terms, price));
+        moves[0] = terms.u8(0) & 1 != 0 ? -pays : pays;
+    }
+
+    /// Until when a record counts, and from when on it is made.
+    function _times(bytes calldata terms, uint40 deadline) private pure returns (uint40 bound, uint40 notBefore) {
+        uint256 cap = terms.u128(33);
+        bound = terms.u40(49);
+        notBefore = terms.u40(54);
+        if (terms.u8(0) > 3 || terms.u128(17) == 0 || cap == 0 || cap >= AMOUNT_LIMIT || notBefore > bound) {
+            revert MalformedTerms();
+        }
+        if (deadline < bound) bound = deadline;
     }
 
     function _payout(bytes calldata terms, uint256 price) private pure returns (uint256 pays) {
