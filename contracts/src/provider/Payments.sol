@@ -2,12 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {ISubcontractProvider} from "../interfaces/ISubcontractProvider.sol";
+import {NotEnoughGas} from "./Errors.sol";
 
 /// Instrument 1: payments under a hashlock, and the registry of revealed secrets. docs/protocol.md section 7.
 abstract contract Payments is ISubcontractProvider {
     error UnknownKind();
     error MalformedBatch();
-    error NotEnoughGas();
 
     /// `u8 head || u8 length || u40 expiry || amount || 32-byte hash`
     uint256 private constant BEFORE_AMOUNT = 7;
