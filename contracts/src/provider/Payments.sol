@@ -2,12 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {ISubcontractProvider} from "../interfaces/ISubcontractProvider.sol";
+import {NotEnoughGas} from "./Errors.sol";
 
 /// Instrument 1: payments under a hashlock, and the registry of revealed secrets. docs/protocol.md section 7.
 abstract contract Payments is ISubcontractProvider {
     error UnknownKind();
     error MalformedBatch();
-    error NotEnoughGas();
 
     /// `u8 flags || u8 tokenIndex || u128 amount || u40 expiry || 32-byte hash`
     uint256 internal constant PAYMENT_ENTRY = 55;

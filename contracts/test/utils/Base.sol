@@ -25,6 +25,8 @@ abstract contract Base {
     bool public constant IS_TEST = true;
 
     uint40 internal constant WINDOW = 1 days;
+    uint40 internal constant GRACE = 3 days;
+    uint40 internal constant BOARD_DELAY = 2 days;
     uint256 internal constant T0 = 1_800_000_000;
 
     IDepository internal dep;
@@ -43,7 +45,7 @@ abstract contract Base {
 
     function setUp() public virtual {
         vm.warp(T0);
-        entities = IEntityProvider(vm.deployCode("EntityProvider.sol:EntityProvider"));
+        entities = IEntityProvider(vm.deployCode("EntityProvider.sol:EntityProvider", abi.encode(GRACE, BOARD_DELAY)));
         dep = IDepository(vm.deployCode("Depository.sol:Depository", abi.encode(address(entities), WINDOW)));
         provider = ISubcontractProvider(vm.deployCode("SubcontractProvider.sol:SubcontractProvider"));
         erc20 = IMint(vm.deployCode("TestErc20.sol:TestErc20"));
