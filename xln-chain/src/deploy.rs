@@ -52,11 +52,11 @@ pub struct Periods {
 }
 
 impl Periods {
-    /// For a dispute window: the shortest grace that nodes accept, and a delay as long as the window.
+    /// For a dispute window: the shortest grace that nodes accept, and a delay of twice the window.
     #[must_use]
     pub const fn of_window(window_s: u64) -> Self {
         let grace_s = window_s.saturating_mul(2).saturating_add(GRACE_MARGIN_S);
-        Self { window_s, grace_s, board_delay_s: window_s }
+        Self { window_s, grace_s, board_delay_s: window_s.saturating_mul(2) }
     }
 }
 
