@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Handler} from "./utils/Handler.sol";
 
 contract InvariantsTest {
@@ -65,7 +66,7 @@ contract InvariantsTest {
         for (uint256 i; i < 3; ++i) {
             for (uint256 t; t < 2; ++t) {
                 (bytes32 who, uint32 token) = (h.ids(i), h.tokenList(t));
-                (IDepository.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(who, token, 0, type(uint64).max);
+                (IDepositoryTypes.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(who, token, 0, type(uint64).max);
                 uint256 sum;
                 for (uint256 j; j < e.length; ++j) {
                     sum += e[j].amount;

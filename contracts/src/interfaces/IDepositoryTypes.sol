@@ -72,6 +72,8 @@ interface IDepositoryTypes {
     /// While borrowed within a batch, a token does not leave the Depository.
     error FlashOpen(uint32 token);
     error UriTooLong();
+    /// The extension is code of a Depository, and holds nothing itself.
+    error OnlyDelegated();
     /// The EntityProvider's grace is below twice the dispute window.
     error GraceTooShort(uint40 grace);
 

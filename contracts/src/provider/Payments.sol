@@ -9,16 +9,33 @@ abstract contract Payments is ISubcontractProvider {
     error UnknownKind();
     error MalformedBatch();
 
-    /// `u8 flags || u8 tokenIndex || u128 amount || u40 expiry || 32-byte hash`
-    uint256 internal constant PAYMENT_ENTRY = 55;
+    /// `u8 head || u8 length || u40 expiry || amount || 32-byte hash`
+    uint256 private constant BEFORE_AMOUNT = 7;
+    uint256 private constant SHA256 = 0x40;
 
-    /// First reveal of each hash, in unix seconds. Never overwritten, never deleted.
-    mapping(bytes32 hash => uint256) private _keccaks;
-    mapping(bytes32 hash => uint256) private _shas;
+    /// First reveal of each hash, in unix seconds: never overwritten, never deleted. It is the word `tag ^ time` in slot
+    /// `hash ^ tag`, the tag being one of its kind; a mapping would hash once more for each payment of a finalize. That
+    /// nobody can lock with a hash that only leads to a word of something else, the word has the tag, too: no counter,
+    /// fact, address or code hash is within 2^40 of a tag.
+    uint256 private constant TAG = uint256(keccak256("xln registry of secrets")) & ~uint256(0xffffffffff);
+    /// What tells the tag of sha256, from bit 6 of an entry's head.
+    uint256 private constant TAG_SHIFT = 200;
+
+    function _tag(uint256 kind) private pure returns (uint256) {
+        return TAG ^ (kind == 0 ? 0 : SHA256 << TAG_SHIFT);
+    }
+
+    /// The word itself; not zero if the hash is revealed.
+    function _revealed(uint256 tag, bytes32 hash) private view returns (uint256 time) {
+        assembly ("memory-safe") {
+            time := xor(sload(xor(hash, tag)), tag)
+            if shr(40, time) { time := 0 }
+        }
+    }
 
     function reveal(uint8 kind, bytes32[] calldata secrets) external {
         if (kind > 1) revert UnknownKind();
-        mapping(bytes32 => uint256) storage known = kind == 0 ? _keccaks : _shas;
+        uint256 tag = _tag(kind);
         for (uint256 i; i < secrets.length; ++i) {
             bytes32 secret = secrets[i];
             bytes32 hash;
@@ -37,49 +54,61 @@ abstract contract Payments is ISubcontractProvider {
                 // Starved of gas it would leave the secret itself as the hash.
                 if (!ok) revert NotEnoughGas();
             }
-            if (known[hash] == 0) known[hash] = block.timestamp;
+            if (_revealed(tag, hash) == 0) {
+                assembly ("memory-safe") {
+                    sstore(xor(hash, tag), xor(timestamp(), tag))
+                }
+            }
         }
         emit SecretsRevealed(kind, secrets);
     }
 
     function revealedAt(uint8 kind, bytes32 hash) external view returns (uint40) {
-        // Safe: a block's time.
-        return uint40(kind == 0 ? _keccaks[hash] : kind == 1 ? _shas[hash] : 0);
+        // Safe: 40 bits.
+        return kind > 1 ? 0 : uint40(_revealed(_tag(kind), hash));
     }
 
     /// Pays what was revealed at chain time `<= expiry`; waits for what is unrevealed and unexpired.
     function _applyPayments(int256[] memory deltas, bytes calldata payload) internal view returns (uint256 pendingUntil) {
-        if (payload.length % PAYMENT_ENTRY != 0) revert MalformedBatch();
-        bool malformed;
-        // Assembly: this loop sets the price of a payment in a finalize. A sum of 1,191 amounts below 2^128 and a delta
-        // below 2^128 cannot overflow. The two registries stand in neighbouring slots.
-        assembly ("memory-safe") {
+        uint256 malformed;
+        uint256 tagBase = TAG;
+        // Assembly: this loop sets the price of a payment in a finalize. A sum of at most 1,680 amounts below 2^128 and a
+        // delta below 2^128 cannot overflow. A wrong index or length is found out at the end: until then it writes to
+        // memory that nobody reads.
+        assembly {
+            let n := mload(deltas)
             let values := add(deltas, 0x20)
-            let end := add(payload.offset, payload.length)
-            for { let item := payload.offset } lt(item, end) { item := add(item, PAYMENT_ENTRY) } {
+            let item := payload.offset
+            let end := add(item, payload.length)
+            for {} lt(item, end) {} {
                 let word := calldataload(item)
-                let flags := byte(0, word)
-                if or(gt(flags, 3), iszero(lt(byte(1, word), mload(deltas)))) {
-                    malformed := 1
-                    break
+                let head := byte(0, word)
+                let size := byte(1, word)
+                let tag := xor(tagBase, shl(TAG_SHIFT, and(head, SHA256)))
+                item := add(item, add(size, BEFORE_AMOUNT))
+                let time := xor(sload(xor(calldataload(item), tag)), tag)
+                item := add(item, 0x20)
+                let expiry := and(shr(200, word), 0xffffffffff)
+                let index := and(head, 0x1f)
+                malformed := or(malformed, or(gt(size, 16), or(and(head, 0x20), iszero(lt(index, n)))))
+                // Revealed, and at `<= expiry`: a word without the tag, as that of no reveal, is far above.
+                switch gt(time, expiry)
+                case 0 {
+                    let p := add(values, shl(5, index))
+                    let amount := shr(sub(256, shl(3, size)), shl(56, word))
+                    // A payment of left lowers delta: minus in two's complement.
+                    let sign := sub(0, shr(7, head))
+                    mstore(p, add(mload(p), sub(xor(amount, sign), sign)))
                 }
-                mstore(0, calldataload(add(item, 23)))
-                mstore(0x20, add(_keccaks.slot, shr(1, flags)))
-                let time := sload(keccak256(0, 0x40))
-                let expiry := and(shr(72, word), 0xffffffffff)
-                // Revealed, and at `<= expiry`: no reveal is time 0, which wraps.
-                if lt(sub(time, 1), expiry) {
-                    let p := add(values, shl(5, byte(1, word)))
-                    let amount := and(shr(112, word), 0xffffffffffffffffffffffffffffffff)
-                    // A payment of left lowers delta.
-                    if and(flags, 1) { amount := sub(0, amount) }
-                    mstore(p, add(mload(p), amount))
-                    continue
+                default {
+                    // Unrevealed: wait while it may still be.
+                    if and(gt(shr(40, time), 0), and(iszero(gt(timestamp(), expiry)), gt(expiry, pendingUntil))) {
+                        pendingUntil := expiry
+                    }
                 }
-                // Unrevealed: wait while it may still be.
-                if iszero(or(time, or(gt(timestamp(), expiry), lt(expiry, pendingUntil)))) { pendingUntil := expiry }
             }
+            malformed := or(malformed, xor(item, end))
         }
-        if (malformed) revert MalformedBatch();
+        if (malformed != 0) revert MalformedBatch();
     }
 }

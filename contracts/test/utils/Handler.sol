@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./Base.sol";
 import {Codec} from "./Codec.sol";
 import {vm} from "./Vm.sol";
@@ -19,7 +20,7 @@ contract Handler is Base {
         bool running;
         uint64 shown;
         bool consented;
-        IDepository.Dispute dispute;
+        Codec.Dispute dispute;
         bytes body;
     }
 
@@ -159,9 +160,9 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         uint32 token = tokenList[t % 2];
         bytes32 debtor = debtorIsLeft ? left : right;
-        (IDepository.DebtEntry[] memory e,,) = dep.debtsOf(debtor, token, 0, 3);
+        (IDepositoryTypes.DebtEntry[] memory e,,) = dep.debtsOf(debtor, token, 0, 3);
         if (g.running || e.length == 0) return;
-        IDepository.DebtEntry memory last = e[e.length - 1];
+        IDepositoryTypes.DebtEntry memory last = e[e.length - 1];
         if (last.creditor != (debtorIsLeft ? right : left)) return;
         settle(abi.encodePacked(uint8(0), uint8(1), token, uint8(debtorIsLeft ? 1 : 0), last.index));
         ++g.nonce;
@@ -221,7 +222,7 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         if (!g.running || g.dispute.answered || now_ > uint256(g.dispute.startedAt) + WINDOW) return;
         vm.prank(g.dispute.starterIsLeft ? rightAddr : leftAddr);
-        dep.acceptDispute(left, right, g.dispute, "", "");
+        dep.acceptDispute(left, right, Codec.dispute(g.dispute), "", "");
         g.dispute = answered(g.dispute, g.shown, g.body, "");
     }
 
@@ -231,7 +232,7 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         bool may = g.running && (g.dispute.answered || now_ > uint256(g.dispute.startedAt) + WINDOW);
         vm.prank(address(0x57a4));
-        try dep.finalizeDispute(left, right, g.dispute, g.body, "", "") {
+        try dep.finalizeDispute(left, right, Codec.dispute(g.dispute), g.body, "", "") {
             yes(may, "finalized early or twice");
             ++g.epoch;
             ++finalized;
@@ -267,11 +268,11 @@ contract Handler is Base {
         (uint32 epoch,) = epochAndNonce();
         Ghost storage g = ghosts[chKey];
         bool byLeft = !g.running || g.dispute.starterIsLeft;
-        IDepository.StateProof memory p = proofBy(byLeft ? leftKey : rightKey, epoch, 100, body(a, b));
+        IDepositoryTypes.StateProof memory p = proofBy(byLeft ? leftKey : rightKey, epoch, 100, body(a, b));
         bool refused;
         vm.prank(byLeft ? leftAddr : rightAddr);
         if (g.running) {
-            try dep.counterDispute(left, right, g.dispute, p, "", "") {} catch { refused = true; }
+            try dep.counterDispute(left, right, Codec.dispute(g.dispute), p, "", "") {} catch { refused = true; }
         } else {
             try dep.startDispute(left, right, p, "", 0, "") {} catch { refused = true; }
         }
