@@ -37,7 +37,10 @@ contract EntityProvider is Proposals {
             uint256 sum = uint256(spentOf[token]) + outflows[i].amount;
             if (sum > _limit(signature, msg.sender, token)) {
                 // Nothing flowed out, so nothing counts.
-                while (i != 0) spentOf[outflows[--i].token] -= outflows[i].amount;
+                while (i != 0) {
+                    --i;
+                    spentOf[outflows[i].token] -= outflows[i].amount;
+                }
                 return false;
             }
             // Safe: at most a limit.

@@ -16,7 +16,7 @@ interface IPriceFeed {
 ///     question = feed (20 bytes); its value is the feed's price, above 0 and below 2^128
 ///
 /// flags bit 0: the payer is left; bit 1: a put, else a call; other bits zero. `multiplier` and `cap` are not 0,
-/// `notBefore <= expiry`. Maturity is `notBefore`: from then on anyone records the price, and the first record decides, if it is
+/// `cap` is below 2^127, `notBefore <= expiry`. Maturity is `notBefore`: from then on anyone records the price, and the first record decides, if it is
 /// made at `<= min(expiry, deadline)`. The payer then owes
 /// `min(cap, floor(max(price - strike, 0) * multiplier / 10^8))`, a put's `strike - price`; without a record nothing. So with a
 /// feed of 8 decimals, `multiplier` is what one whole unit of price costs, and `cap` is all that must be held.
@@ -29,6 +29,7 @@ contract PriceOption is IInstrument {
 
     uint256 private constant TERMS = 79;
     uint256 private constant FEED_GAS = 100_000;
+    uint256 private constant AMOUNT_LIMIT = 1 << 127;
     uint256 private constant PRICE_UNIT = 10 ** 8;
 
     function observe(bytes calldata question) external view returns (bool yes, uint128 value) {
@@ -56,19 +57,26 @@ contract PriceOption is IInstrument {
         returns (int256[] memory moves, uint40 undecidedUntil)
     {
         if (terms.length != TERMS || tokens != 1) revert MalformedTerms();
-        uint256 flags = terms.u8(0);
-        uint40 expiry = terms.u40(49);
-        uint40 notBefore = terms.u40(54);
-        if (flags > 3 || terms.u128(17) == 0 || terms.u128(33) == 0 || notBefore > expiry) revert MalformedTerms();
+        (uint40 bound, uint40 notBefore) = _times(terms, deadline);
         moves = new int256[](1);
-        uint40 bound = expiry < deadline ? expiry : deadline;
         bytes32 key = keccak256(abi.encodePacked(instrument, notBefore, terms[59:]));
         (uint40 recordedAt, uint128 price) = ISubcontractProvider(msg.sender).fact(key);
         if (recordedAt == 0) return (moves, block.timestamp <= bound ? bound : 0);
         if (recordedAt > bound) return (moves, 0);
-        uint256 pays = _payout(terms, price);
-        // Safe: at most cap, below 2^128.
-        moves[0] = flags & 1 != 0 ? -int256(pays) : int256(pays);
+        // Safe: at most cap.
+        int256 pays = int256(_payout(terms, price));
+        moves[0] = terms.u8(0) & 1 != 0 ? -pays : pays;
+    }
+
+    /// Until when a record counts, and from when on it is made.
+    function _times(bytes calldata terms, uint40 deadline) private pure returns (uint40 bound, uint40 notBefore) {
+        uint256 cap = terms.u128(33);
+        bound = terms.u40(49);
+        notBefore = terms.u40(54);
+        if (terms.u8(0) > 3 || terms.u128(17) == 0 || cap == 0 || cap >= AMOUNT_LIMIT || notBefore > bound) {
+            revert MalformedTerms();
+        }
+        if (deadline < bound) bound = deadline;
     }
 
     function _payout(bytes calldata terms, uint256 price) private pure returns (uint256 pays) {

@@ -34,11 +34,13 @@ abstract contract Conditions is Facts {
         uint256 amount = terms.u128(1);
         uint256 expiry = terms.u40(33);
         uint256 notBefore = terms.u40(38);
+        uint256 otherwise = terms.u128(17);
         if (flags > PAYER_IS_LEFT || amount == 0 || notBefore > expiry) revert MalformedTerms();
+        if (amount >= AMOUNT_LIMIT || otherwise >= AMOUNT_LIMIT) revert MalformedTerms();
         bytes32 key = keccak256(abi.encodePacked(CONDITION, uint40(notBefore), terms[TERMS:]));
         bool yes;
         (yes, undecidedUntil) = _counts(key, expiry, context.deadline);
-        move = _paid(flags, yes ? amount : terms.u128(17));
+        move = _paid(flags, yes ? amount : otherwise);
     }
 
     function _isQuestion(uint256 length) private pure returns (bool) {

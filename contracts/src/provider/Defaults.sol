@@ -39,7 +39,7 @@ abstract contract Defaults is Facts {
         uint256 amount = terms.u128(1);
         uint256 expiry = terms.u40(17);
         uint256 notBefore = terms.u40(22);
-        if (flags > PAYER_IS_LEFT || amount == 0 || notBefore > expiry) revert MalformedTerms();
+        if (flags > PAYER_IS_LEFT || amount == 0 || amount >= AMOUNT_LIMIT || notBefore > expiry) revert MalformedTerms();
         bytes32 key = keccak256(abi.encodePacked(DEFAULT_SWAP, uint40(notBefore), msg.sender, terms[27:TERMS]));
         bool yes;
         (yes, undecidedUntil) = _counts(key, expiry, context.deadline);

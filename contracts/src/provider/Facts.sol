@@ -14,6 +14,8 @@ abstract contract Facts is ISubcontractProvider {
 
     /// A payer's move: down if left pays.
     uint256 internal constant PAYER_IS_LEFT = 1;
+    /// Amounts are below 2^127, as everywhere.
+    uint256 internal constant AMOUNT_LIMIT = 1 << 127;
 
     /// `u40 time || u128 value`, zero if never recorded.
     mapping(bytes32 key => uint256) private _facts;
@@ -74,7 +76,7 @@ abstract contract Facts is ISubcontractProvider {
         }
     }
 
-    /// The move of `amount` by its payer. Safe: amounts are below 2^128.
+    /// The move of `amount` by its payer. Safe: amounts are below 2^127.
     function _paid(uint256 flags, uint256 amount) internal pure returns (int256) {
         return flags & PAYER_IS_LEFT != 0 ? -int256(amount) : int256(amount);
     }

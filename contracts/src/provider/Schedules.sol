@@ -27,7 +27,7 @@ abstract contract Schedules is Facts {
         uint256 paid = terms.u128(17);
         uint256 duration = terms.u40(38);
         uint256 cliff = terms.u40(43);
-        if (flags > 3 || paid >= amount || cliff > duration) revert MalformedTerms();
+        if (flags > 3 || paid >= amount || amount >= AMOUNT_LIMIT || cliff > duration) revert MalformedTerms();
         uint256 vested = _vested(terms, amount, context.startedAt, duration, cliff);
         // What was paid in advance is not taken back.
         return vested > paid ? _paid(flags, vested - paid) : int256(0);

@@ -15,6 +15,7 @@ interface Vm {
     function deal(address who, uint256 amount) external;
     function getBlockTimestamp() external view returns (uint256);
     function warp(uint256 time) external;
+    function roll(uint256 blockNumber) external;
     function chainId(uint256 id) external;
     function setEnv(string calldata name, string calldata value) external;
     function assume(bool condition) external pure;
