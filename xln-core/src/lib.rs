@@ -17,6 +17,7 @@ pub mod limits;
 pub mod machine;
 pub mod proof;
 pub mod state;
+pub mod subcontract;
 pub mod transition;
 pub mod types;
 pub mod wire;

@@ -11,6 +11,12 @@ pub const MAX_PENDING: usize = 32;
 pub const MAX_CLAUSES: usize = 33;
 /// SubcontractProviders of a subchannel.
 pub const MAX_PROVIDERS: usize = 4;
+/// Tokens that one subcontract moves.
+pub const MAX_SUBCONTRACT_TOKENS: usize = 4;
+/// Facts that one subcontract asks for.
+pub const MAX_QUESTIONS: usize = 4;
+/// Bytes of the terms of one subcontract.
+pub const MAX_TERMS_BYTES: usize = 512;
 /// Fills in the arguments of a dispute; `MAX_FILLS` of the contracts.
 pub const MAX_FILLS: usize = 32;
 /// Forgiven debts of a settlement; `MAX_FORGIVEN` of the Depository.

@@ -11,6 +11,7 @@ use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;
 use crate::commitment::{CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, SignatureError};
+use crate::subcontract::Instruments;
 use crate::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
@@ -305,6 +306,8 @@ pub struct Env<'a> {
     pub chains: &'a BTreeMap<ChainId, ChainView>,
     /// Keys of peers.
     pub keys: &'a mut KeyCache,
+    /// The instruments that this node knows.
+    pub instruments: &'a Instruments,
     /// Signatures of this node's entity.
     pub signer: &'a mut dyn SignatureSource,
     /// What the step gives back.

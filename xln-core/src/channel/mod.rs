@@ -9,6 +9,7 @@ mod receive;
 mod reestablish;
 mod reject;
 mod settle;
+mod subcontract;
 mod vigil;
 mod watch;
 
@@ -24,16 +25,19 @@ pub use env::{
 };
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
+pub use subcontract::Consented;
 pub use watch::Watch;
 
 use crate::block::{Block, next_base};
+use crate::chain::SeenFact;
 use crate::check::StateError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
 use crate::state::ChannelState;
+use crate::subcontract::Instruments;
 use crate::transition::Transition;
-use crate::types::{EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
+use crate::types::{Address, EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, Reject};
 
 /// Hashes of committed blocks that are remembered, to tell a late duplicate from nonsense.
@@ -180,12 +184,16 @@ pub struct Channel {
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
-    /// Settlements that the application lets the peer propose.
-    consents: Vec<(SubchannelKey, SettlementUpdate)>,
+    /// What the application lets the peer propose, each once.
+    consents: Vec<Consented>,
+    /// Recorded facts that pending subcontracts wait for: what is forgotten elsewhere is kept here until they end.
+    facts: BTreeMap<(SubchannelKey, Address, Hash), SeenFact>,
     /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
     secrets: BTreeMap<(SubchannelKey, u64), Secret>,
     /// Payments whose secret this node has put on chain by itself.
     revealing: BTreeSet<(SubchannelKey, u64)>,
+    /// Subcontracts that had come to their end by time alone when this node looked.
+    ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
 }
@@ -218,8 +226,10 @@ impl Channel {
             recovering: false,
             connected: false,
             consents: Vec::new(),
+            facts: BTreeMap::new(),
             secrets: BTreeMap::new(),
             revealing: BTreeSet::new(),
+            ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
         })
     }
@@ -308,7 +318,12 @@ impl Channel {
     }
 
     /// What a restored channel must satisfy beyond its tip's own rules.
-    pub(crate) fn check_loaded(&self, entity: &EntityId, peer: &EntityId) -> Result<(), StateError> {
+    pub(crate) fn check_loaded(
+        &self,
+        entity: &EntityId,
+        peer: &EntityId,
+        instruments: &Instruments,
+    ) -> Result<(), StateError> {
         let pair = self.pair();
         if pair.entity(self.me) != *entity || pair.entity(self.peer()) != *peer {
             return Err(StateError::WrongSide);
@@ -320,7 +335,7 @@ impl Channel {
         let own = self.own.iter().map(|own| &own.signed);
         let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
         for signed in own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)) {
-            signed.state.check()?;
+            signed.state.check_with(instruments)?;
             if signed.state.pair != pair || signed.state.nonce > self.max_signed {
                 return Err(StateError::Unsigned);
             }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::env::{Freeze, Purpose};
+use super::subcontract::{added, sees_facts};
 use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState, StageError};
 use crate::block::{Block, BlockError, next_base};
 use crate::commitment::Commitment;
@@ -58,6 +59,9 @@ pub enum CommandError {
     /// The left, right and collateral diffs do not sum to zero.
     #[error("settlement is not balanced")]
     Unbalanced,
+    /// A fact that decides this subcontract may have been recorded before this node watched the chain.
+    #[error("a fact that decides it may have been recorded unseen")]
+    FactsUnseen,
 }
 
 impl Channel {
@@ -82,9 +86,10 @@ impl Channel {
         self.check_own(env, &transition)?;
         let mut state = match speculative.take() {
             Some(state) => state,
-            None => Box::new(self.queued_state(env.now)),
+            None => Box::new(self.queued_state(env)),
         };
-        let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
+        let verdict = Applier::with_instruments(&mut state, self.me, self.block_time(env.now), env.instruments)
+            .apply(&transition);
         *speculative = Some(state);
         self.remember_secret(env, &transition);
         verdict?;
@@ -113,6 +118,13 @@ impl Channel {
         {
             return Err(CommandError::UnknownDepository);
         }
+        if let Some(contract) = added(transition)
+            && !contract.quote(env.instruments).is_ok_and(|quoted| sees_facts(env, key, &quoted))
+        {
+            // Terms that the rules refuse are refused by their name.
+            contract.quote(env.instruments)?;
+            return Err(CommandError::FactsUnseen);
+        }
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
             _ => Ok(()),
@@ -120,12 +132,12 @@ impl Channel {
     }
 
     /// The state after what is in flight and all that is queued, as far as it still applies.
-    fn queued_state(&self, now: UnixSeconds) -> ChannelState {
+    fn queued_state(&self, env: &Env<'_>) -> ChannelState {
         let mut state = self.speculative();
-        let time = self.block_time(now);
+        let time = self.block_time(env.now);
         for queued in &self.mempool {
             // What no longer applies is sorted out, and reported, when the block is made.
-            let _ = Applier::new(&mut state, self.me, time).apply(&queued.transition);
+            let _ = Applier::with_instruments(&mut state, self.me, time, env.instruments).apply(&queued.transition);
         }
         state
     }
@@ -196,7 +208,7 @@ impl Channel {
         let time = env.now.max(self.tip.state.timestamp);
         let mut state = next_base(&self.tip.state);
         let mut draft = Draft { state: state.clone(), time, transitions: Vec::new(), commands: Vec::new() };
-        let mut applier = Applier::new(&mut state, self.me, time);
+        let mut applier = Applier::with_instruments(&mut state, self.me, time, env.instruments);
         for sync in syncs {
             if applier.apply(&sync).is_ok() {
                 draft.transitions.push(sync);

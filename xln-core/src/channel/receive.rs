@@ -118,10 +118,11 @@ impl Channel {
     ) -> Result<(), StageError> {
         let from = self.pair().entity(self.peer());
         let block = &waiting.block;
-        let state = match apply_hashed_block(&self.tip.state, &self.tip.commitment.state_hash, block, *hash) {
-            Ok(state) => state,
-            Err(error) => return self.refuse_unfit(env, block, hash, &error),
-        };
+        let state =
+            match apply_hashed_block(&self.tip.state, &self.tip.commitment.state_hash, block, *hash, env.instruments) {
+                Ok(state) => state,
+                Err(error) => return self.refuse_unfit(env, block, hash, &error),
+            };
         let commitment = match Commitment::of(&state) {
             Ok(commitment) => commitment,
             Err(_) => return self.refuse(env, block.height, hash, RejectReason::Malformed),
@@ -272,6 +273,7 @@ impl Channel {
         self.must_replace = false;
         self.drop_outranked(env);
         self.after_sync();
+        self.keep_facts(env);
         self.sign_settlements(env, submits)
     }
 

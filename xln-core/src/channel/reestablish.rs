@@ -98,7 +98,7 @@ impl Channel {
     ) -> Result<(), StageError> {
         let pair = self.pair();
         let from = pair.entity(self.peer());
-        if state.pair != pair || state.nonce <= self.tip.state.nonce || state.check().is_err() {
+        if state.pair != pair || state.nonce <= self.tip.state.nonce || state.check_with(env.instruments).is_err() {
             env.reject(from, Rejection::UselessState);
             return Ok(());
         }
@@ -129,6 +129,7 @@ impl Channel {
         self.refused.clear();
         self.drop_outranked(env);
         self.after_sync();
+        self.keep_facts(env);
         if self.recovering {
             self.recover();
         }

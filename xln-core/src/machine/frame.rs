@@ -8,13 +8,14 @@ use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutco
 use super::{Machine, MachineState};
 use crate::chain::{ChainAction, ChainCall, ChainFact, ChainView};
 use crate::channel::{
-    Channel, ChannelConfig, CommandError, CommandId, Env, Event, Output, Rejection, SignatureSource, SignedNonce,
-    StageError,
+    Channel, ChannelConfig, CommandError, CommandId, Consented, Env, Event, Output, Rejection, SignatureSource,
+    SignedNonce, StageError,
 };
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, Signer};
 use crate::state::{ChannelState, hash_tagged};
+use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, SubchannelKey, UnixSeconds};
 use crate::wire::{MAX_PARTS, Message, Part};
 
@@ -43,6 +44,7 @@ pub(super) struct Frame {
 struct Work<'a> {
     machine: &'a MachineState,
     keys: &'a mut KeyCache,
+    instruments: &'a Instruments,
     now: UnixSeconds,
     signer: &'a mut dyn SignatureSource,
 }
@@ -75,8 +77,8 @@ impl Frame {
         inputs: &[Input],
         signer: &mut dyn SignatureSource,
     ) -> Result<(), StageError> {
-        let Machine { state, keys, .. } = machine;
-        let mut work = Work { machine: state, keys, now, signer };
+        let Machine { state, keys, instruments, .. } = machine;
+        let mut work = Work { machine: state, keys, instruments, now, signer };
         for input in inputs {
             let outcome = self.input(&mut work, input)?;
             self.outcomes.push(outcome);
@@ -190,9 +192,9 @@ impl Frame {
 
     fn chain(&mut self, work: &mut Work<'_>, fact: &ChainFact) -> Result<(), StageError> {
         match fact {
-            ChainFact::Block { point, changes, reveals, .. } => {
+            ChainFact::Block { point, changes, reveals, facts, .. } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
-                if !chains.entry(point.chain).or_default().advance(*point, reveals) {
+                if !chains.entry(point.chain).or_default().advance(*point, reveals, facts) {
                     return Ok(());
                 }
                 for change in changes {
@@ -203,7 +205,7 @@ impl Frame {
                         })?;
                     }
                 }
-                self.each(work, |c| c.awaits_chain(point.chain), Channel::judge_waiting)
+                self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)
             }
             ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {
                 Some(peer) => self.quietly(work, peer, |c, env| {
@@ -310,6 +312,7 @@ impl Frame {
             next_command: &mut self.next_command,
             chains: self.chains.as_ref().unwrap_or(&work.machine.chains),
             keys: &mut *work.keys,
+            instruments: work.instruments,
             signer: &mut *work.signer,
             out: &mut out,
         };
@@ -439,7 +442,16 @@ fn act(
     match action.clone() {
         Action::Propose { transition, submit } => channel.enqueue(env, speculative, id, transition, submit),
         Action::Consent { key, update } => {
-            channel.consent(&key, update);
+            channel.consent(Consented::Settlement { key, update });
+            Ok(())
+        }
+        Action::ConsentSubcontract { key, provider, instrument, tokens, terms } => {
+            channel.consent(Consented::Subcontract { key, provider, instrument, tokens, terms });
+            Ok(())
+        }
+        Action::Record { key, provider, instrument, not_before, question } => {
+            let call = ChainCall::Record { provider, instrument, not_before, question };
+            env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
             Ok(())
         }
         Action::SubmitSettlement { key } => channel.submit_settlement(env, &key),

@@ -8,6 +8,7 @@ mod types;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -20,6 +21,7 @@ use crate::check::StateError;
 use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::{KeyCache, SignatureError};
+use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
 use types::{unversioned, versioned};
 
@@ -50,6 +52,7 @@ pub struct Snapshot {
 pub struct Machine {
     state: MachineState,
     keys: KeyCache,
+    instruments: Arc<Instruments>,
     in_doubt: bool,
 }
 
@@ -104,9 +107,15 @@ pub enum RestoreError {
 }
 
 impl Machine {
-    /// A machine without channels. Its first input should be [`Input::Configure`].
+    /// A machine without channels, with the built-in instruments. Its first input should be [`Input::Configure`].
     #[must_use]
     pub fn new(entity: EntityId) -> Self {
+        Self::new_with(entity, Arc::new(Instruments::built_in()))
+    }
+
+    /// [`Machine::new`] with these instruments. The same ones are needed whenever it is restored.
+    #[must_use]
+    pub fn new_with(entity: EntityId, instruments: Arc<Instruments>) -> Self {
         let state = MachineState {
             entity,
             seq: 0,
@@ -117,7 +126,7 @@ impl Machine {
             next_command: 1,
             next_effect: 1,
         };
-        Self { state, keys: KeyCache::default(), in_doubt: false }
+        Self { state, keys: KeyCache::default(), instruments, in_doubt: false }
     }
 
     /// Rebuilds a machine from its log: the last snapshot, if there is one, and every record after it. Nothing is signed
@@ -142,9 +151,23 @@ impl Machine {
         entity: EntityId,
         snapshot: Option<&Snapshot>,
         records: impl IntoIterator<Item = Record>,
+        seen: impl FnMut(&[(EntityId, Evidence)]),
+    ) -> Result<Self, RestoreError> {
+        Self::restore_with_instruments(entity, Arc::new(Instruments::built_in()), snapshot, records, seen)
+    }
+
+    /// [`Machine::restore_with`] these instruments.
+    ///
+    /// # Errors
+    /// As [`Machine::restore`]; [`RestoreError::State`] names an instrument that is missing.
+    pub fn restore_with_instruments(
+        entity: EntityId,
+        instruments: Arc<Instruments>,
+        snapshot: Option<&Snapshot>,
+        records: impl IntoIterator<Item = Record>,
         mut seen: impl FnMut(&[(EntityId, Evidence)]),
     ) -> Result<Self, RestoreError> {
-        let mut machine = Self::new(entity);
+        let mut machine = Self::new_with(entity, instruments);
         if let Some(snapshot) = snapshot {
             machine.state = unversioned(&snapshot.bytes)?;
             machine.check_loaded(entity)?;
@@ -164,8 +187,8 @@ impl Machine {
         }
         for (peer, channel) in &self.state.channels {
             let tip = channel.tip();
-            channel.check_loaded(&entity, peer)?;
-            tip.state.check()?;
+            channel.check_loaded(&entity, peer, &self.instruments)?;
+            tip.state.check_with(&self.instruments)?;
             if Commitment::of(&tip.state)? != tip.commitment {
                 return Err(RestoreError::WrongCommitment);
             }
@@ -202,6 +225,12 @@ impl Machine {
     #[must_use]
     pub const fn config(&self) -> &ChannelConfig {
         &self.state.config
+    }
+
+    /// The instruments that it knows.
+    #[must_use]
+    pub const fn instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
     }
 
     /// The channel with one peer.

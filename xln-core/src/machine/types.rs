@@ -147,6 +147,33 @@ pub enum Action {
         /// The secret.
         secret: Secret,
     },
+    /// Lets the peer add this subcontract, once, although it may take something from this side. What can take nothing needs
+    /// no consent.
+    ConsentSubcontract {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// The SubcontractProvider.
+        provider: Address,
+        /// The instrument's number there.
+        instrument: u16,
+        /// The tokens, in the instrument's order.
+        tokens: Vec<TokenId>,
+        /// Exactly these terms.
+        terms: Vec<u8>,
+    },
+    /// Put a fact into the registry on chain, if it is so.
+    Record {
+        /// By which subchannel's Depository.
+        key: SubchannelKey,
+        /// Which registry.
+        provider: Address,
+        /// The instrument that asks.
+        instrument: u16,
+        /// Chain time from which the fact counts.
+        not_before: UnixSeconds,
+        /// What is asked.
+        question: Vec<u8>,
+    },
 }
 
 /// Names an effect for its whole life, also over restarts.

@@ -76,6 +76,7 @@ impl Applier<'_> {
         let wanted = subchannel.pending.values().any(|p| match p {
             crate::state::Pending::Payment(p) => p.token == token,
             crate::state::Pending::Swap(s) => s.give_token == token || s.want_token == token,
+            crate::state::Pending::Subcontract(s) => s.tokens.contains(&token),
         });
         if wanted || !state.is_empty() || subchannel.settlement.is_some() {
             return Err(TransitionError::NotEmpty);

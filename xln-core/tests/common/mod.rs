@@ -395,7 +395,7 @@ pub fn point(number: u64, timestamp: UnixSeconds) -> ChainPoint {
 }
 
 pub fn sync(number: u64, timestamp: UnixSeconds, facts: SubchannelFacts, reveals: Vec<Reveal>) -> Transition {
-    Transition::SyncChain { key: KEY, point: point(number, timestamp), facts, reveals }
+    Transition::SyncChain { key: KEY, point: point(number, timestamp), facts, reveals, recorded: vec![] }
 }
 
 pub fn dispute(starter: Side, nonce: u64, at: UnixSeconds) -> DisputeFact {

@@ -99,6 +99,12 @@ fn check_holds(subchannel: &Subchannel) -> Result<(), RunError> {
         match pending {
             Pending::Payment(p) => add(p.token, p.payer, p.amount),
             Pending::Swap(s) => add(s.give_token, s.maker, s.remaining),
+            Pending::Subcontract(s) => {
+                for (token, hold) in s.tokens.iter().zip(&s.holds) {
+                    add(*token, Side::Left, hold.left);
+                    add(*token, Side::Right, hold.right);
+                }
+            }
         }
     }
     if let Some(SettlementAction::Update(update)) = subchannel.settlement.as_ref().map(|s| &s.action) {
