@@ -79,6 +79,7 @@ pub fn machine_inputs(bytes: &[u8]) {
 
 const KEY: SubchannelKey = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
 const PROVIDER: Address = Address([0x5c; 20]);
+const ENTITIES: Address = Address([0xee; 20]);
 const TOKENS: [TokenId; 2] = [TokenId(1), TokenId(2)];
 
 fn signers() -> [LocalSigner; 2] {
@@ -155,8 +156,7 @@ impl World {
         let wire = VecDeque::new();
         let (logs, snapshots) = (Default::default(), [None, None]);
         let mut world = Self { signers, machines, logs, snapshots, wire, now: 1_000_000, block: 0, collateral: (0, 0) };
-        let depositories =
-            vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }];
+        let depositories = vec![AcceptedDepository::new(KEY, 3600, vec![PROVIDER], ENTITIES, 10_800)];
         for i in 0..2 {
             let config =
                 ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };

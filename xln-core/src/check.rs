@@ -73,6 +73,11 @@ impl ChannelState {
         for side in [Side::Left, Side::Right] {
             at_most(self.subchannels.values().filter(|s| s.opened_by == side).count(), MAX_SUBCHANNELS / 2)?;
         }
+        let foreign =
+            |key: &SubchannelKey| !self.pair.left().may_use(key.chain) || !self.pair.right().may_use(key.chain);
+        if self.subchannels.keys().any(foreign) {
+            return Err(StateError::OutOfRange);
+        }
         self.subchannels.iter().try_for_each(|(key, s)| s.check(key, self.next_id, instruments))
     }
 }

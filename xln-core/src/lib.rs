@@ -13,6 +13,7 @@ pub mod codec;
 pub mod commitment;
 pub mod crypto;
 pub mod delta;
+pub mod entity;
 pub mod limits;
 pub mod machine;
 pub mod proof;

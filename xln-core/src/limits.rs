@@ -37,6 +37,8 @@ pub const MAX_LOCK_S: u64 = 604_800;
 pub const MAX_CLOCK_DRIFT_S: u64 = 30;
 /// How far above the greatest height seen or signed on one parent a replacement may be.
 pub const MAX_HEIGHT_GAP: u64 = 16;
+/// What the grace of an EntityProvider must leave beyond twice the dispute window, in seconds: time to have a start mined.
+pub const GRACE_MARGIN_S: u64 = 3600;
 /// How long before its expiry a payment must be settled off chain, in seconds, unless the channel says otherwise: at least
 /// twice the drift plus the time to get a reveal confirmed.
 pub const SETTLE_MARGIN_S: u64 = 600;

@@ -132,6 +132,9 @@ pub enum RejectReason {
     /// The block does not follow from its parent.
     #[error("block is malformed")]
     Malformed,
+    /// The proposer's board was replaced, or its delegation was revoked or has expired: who signs now must sign.
+    #[error("the signer has lapsed")]
+    SignerLapsed,
 }
 
 impl RejectReason {
@@ -143,7 +146,7 @@ impl RejectReason {
             | Self::Frozen { index }
             | Self::FactsDiffer { index }
             | Self::Policy { index } => Some(*index),
-            Self::HeightTooLow | Self::TimeAhead | Self::Malformed => None,
+            Self::HeightTooLow | Self::TimeAhead | Self::Malformed | Self::SignerLapsed => None,
         }
     }
 }

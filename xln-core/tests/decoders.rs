@@ -390,6 +390,7 @@ fn parts() -> Vec<(&'static str, Part)> {
         RejectReason::HeightTooLow,
         RejectReason::TimeAhead,
         RejectReason::Malformed,
+        RejectReason::SignerLapsed,
     ];
     let reject = |reason| {
         Part::Reject(Reject { height: 9, block_hash: Hash([7; 32]), reason, min_height: 11, signature: signature() })

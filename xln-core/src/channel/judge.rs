@@ -77,7 +77,7 @@ impl Channel {
         let consented = || self.is_consented(block, usize::try_from(index).unwrap_or(usize::MAX));
         match transition {
             Transition::OpenSubchannel { key, providers, settle_margin_s }
-                if !env.config.accepts(key, providers, *settle_margin_s) =>
+                if !env.accepts(&self.pair(), key, providers, *settle_margin_s) =>
             {
                 Verdict::Never(RejectReason::Policy { index })
             }

@@ -1,6 +1,7 @@
 //! The two-party machine of one channel (`docs/protocol.md` section 5): what is agreed, what is in flight, what was signed
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
+mod cross;
 mod dispute;
 mod env;
 mod judge;
@@ -9,6 +10,7 @@ mod receive;
 mod reestablish;
 mod reject;
 mod settle;
+mod signers;
 mod subcontract;
 mod vigil;
 mod watch;
@@ -18,6 +20,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
+pub use cross::{CROSS_TAG, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, MAX_CROSS_SWAPS};
 pub use dispute::Arguments;
 pub use env::{
     AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
@@ -25,6 +28,7 @@ pub use env::{
 };
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
+use signers::Signers;
 pub use subcontract::Consented;
 pub use watch::Watch;
 
@@ -196,6 +200,10 @@ pub struct Channel {
     ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// What is to be done about signers that lapse.
+    signers: Signers,
+    /// Cross-chain swaps that are not over, and what the application lets the peer begin.
+    crosses: cross::CrossSwaps,
 }
 
 impl Channel {
@@ -231,6 +239,8 @@ impl Channel {
             revealing: BTreeSet::new(),
             ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            signers: Signers::default(),
+            crosses: cross::CrossSwaps::default(),
         })
     }
 
@@ -332,6 +342,7 @@ impl Channel {
         if !genesis && (tip.left.is_none() || tip.right.is_none()) || self.max_signed < tip.state.nonce {
             return Err(StateError::Unsigned);
         }
+        self.crosses.check()?;
         let own = self.own.iter().map(|own| &own.signed);
         let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
         for signed in own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)) {

@@ -62,6 +62,9 @@ pub enum CommandError {
     /// A fact that decides this subcontract may have been recorded before this node watched the chain.
     #[error("a fact that decides it may have been recorded unseen")]
     FactsUnseen,
+    /// A cross-chain swap.
+    #[error(transparent)]
+    CrossSwap(#[from] super::CrossSwapError),
 }
 
 impl Channel {
@@ -114,7 +117,7 @@ impl Channel {
     fn check_own(&self, env: &Env<'_>, transition: &Transition) -> Result<(), CommandError> {
         let Some(key) = transition.key() else { return Ok(()) };
         if let Transition::OpenSubchannel { providers, settle_margin_s, .. } = transition
-            && !env.config.accepts(key, providers, *settle_margin_s)
+            && !env.accepts(&self.pair(), key, providers, *settle_margin_s)
         {
             return Err(CommandError::UnknownDepository);
         }
@@ -125,6 +128,7 @@ impl Channel {
             contract.quote(env.instruments)?;
             return Err(CommandError::FactsUnseen);
         }
+        self.guard_cross(transition)?;
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
             _ => Ok(()),
@@ -152,18 +156,19 @@ impl Channel {
 
     /// Makes and signs the next block, if there is reason for one and nothing stands in its way.
     pub(crate) fn try_propose(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
-        if self.own.is_some() || self.waiting_for_signature() || self.recovering {
+        if self.own.is_some() || self.waiting_for_signature() || self.recovering || self.is_paused(env.now) {
             return Ok(());
         }
         let syncs = self.due_syncs(env);
         let due = syncs.iter().any(|(_, urgent)| *urgent);
-        if self.mempool.is_empty() && !due && !self.must_replace {
+        let empty = self.must_replace || self.signers.must_renew;
+        if self.mempool.is_empty() && !due && !empty {
             return Ok(());
         }
         // None is left on this parent only after more refusals than an honest peer gives: then a dispute is the way on.
         let Some((height, nonce)) = self.next_height() else { return Ok(()) };
         let draft = self.draft(env, syncs.into_iter().map(|(t, _)| t));
-        if draft.transitions.is_empty() && !self.must_replace {
+        if draft.transitions.is_empty() && !empty {
             return Ok(());
         }
         self.sign_draft(env, draft, height, nonce)
@@ -198,6 +203,7 @@ impl Channel {
         }
         self.max_height = height;
         self.must_replace = false;
+        self.signers.renewing(env.now);
         self.own = Some(Arc::new(InFlight { signed, commands: draft.commands, since: env.now, last_sent: env.now }));
         self.send_own(env);
         Ok(())

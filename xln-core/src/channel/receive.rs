@@ -45,6 +45,7 @@ impl Channel {
             env.reject(from, Rejection::WrongSide);
             return Ok(());
         }
+        self.learn_from_block(env, &block)?;
         let hash = match block.hash() {
             Ok(hash) => hash,
             Err(error) => {
@@ -127,11 +128,18 @@ impl Channel {
             Ok(commitment) => commitment,
             Err(_) => return self.refuse(env, block.height, hash, RejectReason::Malformed),
         };
-        if let Err(error) = env.keys.verify(&from, &commitment.digest, &waiting.signature) {
-            env.reject(from, error);
-            return Ok(());
-        }
+        let standing = match env.verify_state(&from, &commitment.digest, &waiting.signature, &state) {
+            Ok(standing) => standing,
+            Err(error) => {
+                env.reject(from, error);
+                return Ok(());
+            }
+        };
         self.max_height = self.max_height.max(block.height);
+        // The chains still take it, but not for as long as this side may need to show it.
+        if standing.lapses.is_some() {
+            return self.refuse(env, block.height, hash, RejectReason::SignerLapsed);
+        }
         if ack_nonce(block.height, block.proposer).is_none_or(|nonce| nonce <= self.max_signed) {
             return self.refuse(env, block.height, hash, RejectReason::HeightTooLow);
         }
@@ -231,7 +239,9 @@ impl Channel {
             env.reject(from, Rejection::NotInFlight);
             return Ok(());
         }
-        if let Err(error) = env.keys.verify(&from, &own.signed.commitment.digest, &signature) {
+        // This side has signed that state: an answer by a signer that has lapsed is better than none while it is valid.
+        let signed = &own.signed;
+        if let Err(error) = env.verify_while_valid(&from, &signed.commitment.digest, &signature, &signed.state) {
             env.reject(from, error);
             return Ok(());
         }
@@ -262,6 +272,7 @@ impl Channel {
         env.out.events.push(Event::Committed { peer, height: signed.state.height, proposer });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.retain_dropped(&signed);
+        self.track_crosses(&signed);
         if self.recent.len() >= REMEMBERED_BLOCKS {
             self.recent.pop_front();
         }
@@ -271,6 +282,7 @@ impl Channel {
         self.refused.clear();
         (self.waiting, self.unfit) = (None, 0);
         self.must_replace = false;
+        self.signers.agreed();
         self.drop_outranked(env);
         self.after_sync();
         self.keep_facts(env);

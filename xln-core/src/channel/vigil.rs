@@ -12,9 +12,10 @@ use crate::types::{SubchannelKey, UnixSeconds};
 impl Channel {
     /// Reacts to what time and chain have brought.
     pub(crate) fn vigil(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
-        if !env.config.vigilant || self.recovering && self.watches.is_empty() {
+        if !env.config.vigilant || self.recovering && self.watches.is_empty() && self.secrets.is_empty() {
             return Ok(());
         }
+        self.watch_crosses(env)?;
         let keys: Vec<SubchannelKey> = self.watches.keys().chain(self.tip.state.subchannels.keys()).copied().collect();
         for key in keys {
             self.watch_dispute(env, &key);

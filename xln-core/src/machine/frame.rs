@@ -13,7 +13,8 @@ use crate::channel::{
 };
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
-use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, Signer};
+use crate::crypto::{SignError, SignOutcome, Signature, Signer};
+use crate::entity::{Directory, Verifier};
 use crate::state::{ChannelState, hash_tagged};
 use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, SubchannelKey, UnixSeconds};
@@ -30,6 +31,7 @@ pub(super) struct Frame {
     created: BTreeSet<EntityId>,
     speculative: BTreeMap<EntityId, Box<ChannelState>>,
     chains: Option<BTreeMap<ChainId, ChainView>>,
+    directory: Option<Directory>,
     parts: BTreeMap<EntityId, Vec<Part>>,
     effects: Vec<(EffectId, Effect)>,
     done: Vec<EffectId>,
@@ -43,8 +45,8 @@ pub(super) struct Frame {
 /// What a step works with besides the frame.
 struct Work<'a> {
     machine: &'a MachineState,
-    keys: &'a mut KeyCache,
     instruments: &'a Instruments,
+    verifier: &'a mut Verifier,
     now: UnixSeconds,
     signer: &'a mut dyn SignatureSource,
 }
@@ -59,6 +61,7 @@ impl Frame {
             created: BTreeSet::new(),
             speculative: BTreeMap::new(),
             chains: None,
+            directory: None,
             parts: BTreeMap::new(),
             effects: Vec::new(),
             done: Vec::new(),
@@ -77,8 +80,8 @@ impl Frame {
         inputs: &[Input],
         signer: &mut dyn SignatureSource,
     ) -> Result<(), StageError> {
-        let Machine { state, keys, instruments, .. } = machine;
-        let mut work = Work { machine: state, keys, instruments, now, signer };
+        let Machine { state, verifier, instruments, .. } = machine;
+        let mut work = Work { machine: state, verifier, instruments, now, signer };
         for input in inputs {
             let outcome = self.input(&mut work, input)?;
             self.outcomes.push(outcome);
@@ -87,6 +90,7 @@ impl Frame {
         for peer in touched {
             self.with_channel(&mut work, peer, |channel, env| {
                 channel.vigil(env)?;
+                channel.watch_signers(env);
                 channel.try_propose(env)
             })?;
         }
@@ -192,10 +196,14 @@ impl Frame {
 
     fn chain(&mut self, work: &mut Work<'_>, fact: &ChainFact) -> Result<(), StageError> {
         match fact {
-            ChainFact::Block { point, changes, reveals, facts, .. } => {
+            ChainFact::Block { point, changes, reveals, facts, entities } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
                 if !chains.entry(point.chain).or_default().advance(*point, reveals, facts) {
                     return Ok(());
+                }
+                if !entities.is_empty() {
+                    self.directory(work).advance(point, entities);
+                    self.each(work, Channel::relies_on_chains, |_, _| Ok(()))?;
                 }
                 for change in changes {
                     if let Some(peer) = peer_of(work.machine.entity, &change.pair) {
@@ -224,6 +232,7 @@ impl Frame {
             ChainFact::Reorganised { chain, number } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
                 chains.entry(*chain).or_default().roll_back(*number);
+                self.directory(work).roll_back(*chain, *number);
                 self.each(
                     work,
                     |_| true,
@@ -236,14 +245,19 @@ impl Frame {
         }
     }
 
+    fn directory(&mut self, work: &Work<'_>) -> &mut Directory {
+        self.directory.get_or_insert_with(|| work.machine.directory.clone())
+    }
+
     fn signed(&mut self, work: &mut Work<'_>, request: EffectId, signature: &Signature) -> Result<(), StageError> {
         let Some(Effect::Sign { peer, purpose, digest }) = work.machine.outbox.get(&request).cloned() else {
             return Ok(());
         };
-        let entity = work.machine.entity;
-        work.keys.verify(&entity, &digest, signature).map_err(StageError::BadOwnSignature)?;
         self.done.push(request);
-        self.quietly(work, peer, |c, env| c.signed(env, purpose, &digest, signature.clone()))
+        self.quietly(work, peer, |c, env| {
+            c.verify_own(env, &purpose, &digest, signature).map_err(StageError::BadOwnSignature)?;
+            c.signed(env, purpose, &digest, signature.clone())
+        })
     }
 
     fn completed(&mut self, work: &mut Work<'_>, effect: EffectId, success: bool) -> Result<(), StageError> {
@@ -311,8 +325,9 @@ impl Frame {
             config: self.config.as_ref().unwrap_or(&work.machine.config),
             next_command: &mut self.next_command,
             chains: self.chains.as_ref().unwrap_or(&work.machine.chains),
-            keys: &mut *work.keys,
             instruments: work.instruments,
+            verifier: &mut *work.verifier,
+            directory: self.directory.as_ref().unwrap_or(&work.machine.directory),
             signer: &mut *work.signer,
             out: &mut out,
         };
@@ -393,6 +408,9 @@ impl Frame {
         if let Some(chains) = self.chains {
             state.chains = chains;
         }
+        if let Some(directory) = self.directory {
+            state.directory = directory;
+        }
         if let Some(config) = self.config {
             state.config = config;
         }
@@ -460,6 +478,8 @@ fn act(
         Action::CounterDispute { key, arguments } => channel.counter(env, &key, arguments),
         Action::AcceptDispute { key, arguments } => channel.accept_dispute(env, &key, arguments),
         Action::FinalizeDispute { key, arguments } => channel.finalize(env, &key, arguments),
+        Action::CrossSwap(offer) => channel.cross_swap(env, speculative, id, &offer),
+        Action::AcceptCrossSwap(consent) => channel.accept_cross_swap(env, &consent),
         Action::Reveal { key, provider, kind, secret } => {
             let call = ChainCall::Reveal { provider, kind, secret };
             env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
@@ -537,6 +557,7 @@ impl Channel {
     fn awaits_chain(&self, chain: ChainId) -> bool {
         self.waits()
             || self.sees_dispute(chain)
+            || self.awaits_secret()
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }

@@ -20,7 +20,8 @@ use crate::channel::{Channel, ChannelConfig, StageError};
 use crate::check::StateError;
 use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
-use crate::crypto::{KeyCache, SignatureError};
+use crate::crypto::SignatureError;
+use crate::entity::{Claim, Directory, Permission, Verifier};
 use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
 use types::{unversioned, versioned};
@@ -33,6 +34,7 @@ pub(crate) struct MachineState {
     config: ChannelConfig,
     channels: BTreeMap<EntityId, Box<Channel>>,
     chains: BTreeMap<ChainId, ChainView>,
+    directory: Directory,
     outbox: BTreeMap<EffectId, Effect>,
     next_command: u64,
     next_effect: u64,
@@ -51,8 +53,8 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Machine {
     state: MachineState,
-    keys: KeyCache,
     instruments: Arc<Instruments>,
+    verifier: Verifier,
     in_doubt: bool,
 }
 
@@ -122,11 +124,12 @@ impl Machine {
             config: ChannelConfig::default(),
             channels: BTreeMap::new(),
             chains: BTreeMap::new(),
+            directory: Directory::default(),
             outbox: BTreeMap::new(),
             next_command: 1,
             next_effect: 1,
         };
-        Self { state, keys: KeyCache::default(), instruments, in_doubt: false }
+        Self { state, verifier: Verifier::default(), instruments, in_doubt: false }
     }
 
     /// Rebuilds a machine from its log: the last snapshot, if there is one, and every record after it. Nothing is signed
@@ -194,7 +197,8 @@ impl Machine {
             }
             for side in [Side::Left, Side::Right] {
                 if let Some(signature) = tip.signature(side) {
-                    self.keys.verify(&tip.state.pair.entity(side), &tip.commitment.digest, signature)?;
+                    let (entity, digest) = (&tip.state.pair.entity(side), &tip.commitment.digest);
+                    self.verifier.verify(&Claim { entity, digest, signature, permission: Permission::States })?;
                 }
             }
         }
@@ -248,6 +252,12 @@ impl Machine {
     #[must_use]
     pub fn chain(&self, chain: ChainId) -> Option<&ChainView> {
         self.state.chains.get(&chain)
+    }
+
+    /// What the chains say about who signs for organisations.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.state.directory
     }
 
     /// Effects that have not been completed; run them again after a restart, under the same names.

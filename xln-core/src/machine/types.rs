@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::chain::{ChainAction, ChainFact};
-use crate::channel::{Arguments, ChannelConfig, CommandError, CommandId, Event, Purpose, SignedNonce};
+use crate::channel::{
+    Arguments, ChannelConfig, CommandError, CommandId, CrossSwapConsent, CrossSwapOffer, Event, Purpose, SignedNonce,
+};
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::Signature;
@@ -136,6 +138,10 @@ pub enum Action {
         /// Fills, and the body if this node does not hold it.
         arguments: Arguments,
     },
+    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
+    CrossSwap(CrossSwapOffer),
+    /// Let the peer begin one cross-chain swap on exactly these terms.
+    AcceptCrossSwap(CrossSwapConsent),
     /// Put a secret into the registry on chain.
     Reveal {
         /// By which subchannel's Depository.

@@ -136,4 +136,7 @@ pub enum TransitionError {
     /// A recorded fact that no pending subcontract waits for.
     #[error("fact concerns no pending subcontract")]
     IrrelevantFact,
+    /// An organisation that is registered on another chain has no subchannel here.
+    #[error("an organisation has subchannels on its own chain only")]
+    ForeignChain,
 }

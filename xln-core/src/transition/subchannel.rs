@@ -15,6 +15,10 @@ impl Applier<'_> {
         settle_margin_s: u64,
     ) -> Result<(), TransitionError> {
         let author = self.author;
+        let pair = self.state.pair;
+        if !pair.left().may_use(key.chain) || !pair.right().may_use(key.chain) {
+            return Err(TransitionError::ForeignChain);
+        }
         if self.state.subchannels.contains_key(key) {
             return Err(TransitionError::SubchannelExists);
         }
