@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::as_conversions,
+    clippy::type_complexity,
     reason = "tests say what they expect by failing"
 )]
 
