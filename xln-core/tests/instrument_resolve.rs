@@ -18,7 +18,10 @@ use xln_core::proof::{
     Allowance, Batch, Body, Clause, Dispute, FillsGiven, ResolveError, TokenSplit, World, resolve, resolve_with,
 };
 use xln_core::state::{ChannelState, Pending};
-use xln_core::subcontract::{Answer, ConditionTerms, CreditDefaultSwapTerms, Instruments, ScheduleTerms, fact_key};
+use xln_core::subcontract::{
+    Answer, Clock, ConditionTerms, CreditDefaultSwapTerms, Hold, Instrument, InstrumentError, Instruments, Outcome,
+    Quote, ScheduleTerms, Terms, fact_key,
+};
 use xln_core::transition::Transition;
 use xln_core::types::*;
 
@@ -263,4 +266,44 @@ fn what_is_malformed_or_leaves_its_allowance_moves_nothing() {
     let dispute =
         Dispute { body: &good, facts: &[], now, started_at: START, window_s: WINDOW_S, left_fills, right_fills };
     assert_eq!(resolve(&dispute, &|_, _, _| None), Err(ResolveError::UnknownInstrument(3)));
+}
+
+/// Takes ten of every token from left.
+struct Tens;
+
+impl Instrument for Tens {
+    fn name(&self) -> &'static str {
+        "tens"
+    }
+    fn quote(&self, terms: &Terms<'_>) -> Result<Quote, InstrumentError> {
+        let holds = vec![Hold { left: 10, right: 0 }; terms.tokens.len()];
+        Ok(Quote { holds, questions: vec![], last: START })
+    }
+    fn outcome(&self, terms: &Terms<'_>, _: &[Option<Answer>], _: &Clock) -> Result<Outcome, InstrumentError> {
+        Ok(Outcome::Pays { moves: vec![-10; terms.tokens.len()], rest: None })
+    }
+    fn canonical(&self, terms: &Terms<'_>) -> Result<Vec<u8>, InstrumentError> {
+        Ok(terms.data.to_vec())
+    }
+}
+
+#[test]
+fn an_instrument_moves_each_of_its_tokens_once() {
+    let mut instruments = Instruments::built_in();
+    instruments.register(KEY.chain, PROVIDER, 256, std::sync::Arc::new(Tens)).unwrap();
+    let moved = |indices: &[u8]| {
+        let body = body_with(256, indices, &[]);
+        let (left_fills, right_fills) = (FillsGiven::default(), FillsGiven::default());
+        let facts = [USD, EUR].map(|token| TokenFact { token, collateral: 100, ondelta: 50 });
+        let (body, facts, now, window_s) = (&body, &facts, START, WINDOW_S);
+        let dispute = Dispute { body, facts, now, started_at: START, window_s, left_fills, right_fills };
+        let world = World { key: KEY, instruments: &instruments, reveals: &|_, _, _| None, facts: &|_, _| None };
+        let splits = resolve_with(&dispute, &world).unwrap();
+        (splits[0].left_reserve, splits[1].left_reserve)
+    };
+    assert_eq!(moved(&[0, 1]), (40, 40));
+    assert_eq!(moved(&[1]), (50, 40));
+    for malformed in [&[0, 0][..], &[0, 2], &[1, 0, 1], &[]] {
+        assert_eq!(moved(malformed), (50, 50), "{malformed:?}");
+    }
 }
