@@ -321,8 +321,13 @@ fn a_registered_organisation_is_known_from_the_chain() {
     net.agreed();
     assert_eq!(net.state(0).height, 1);
     // It has subchannels on its own chain only, by rule, for both.
-    for i in [0, 1] {
-        assert_eq!(net.refused(i, open(KEY2)), TransitionError::ForeignChain.into());
+    for side in [Side::Left, Side::Right] {
+        let state = net.state(0);
+        assert_eq!(one(state, side, state.timestamp, &open(KEY2)).unwrap_err(), TransitionError::ForeignChain);
+        let mut loaded = state.clone();
+        let subchannel = loaded.subchannels[&KEY].clone();
+        loaded.subchannels.insert(KEY2, subchannel);
+        assert!(state.check().is_ok() && loaded.check().is_err());
     }
 }
 
@@ -496,6 +501,45 @@ fn a_revoked_delegation_and_an_expired_one() {
         rest(&mut net, &[&org]);
         net.agreed();
     }
+}
+
+/// What an operator pays counts against its delegation in all, holds when they are taken, and only what it pays itself.
+#[test]
+fn an_operator_pays_no_more_than_it_may() {
+    let org = Org::of(&[11, 12], 2);
+    let limit = |amount| vec![Limit { key: KEY, token: USD, amount }];
+    let (_, signer) = org.operator(21, UnixSeconds(2_000_000), limit(100));
+    let mut net = Net::between(vec![signer, boxed(1)]);
+    let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+    open_with(&mut net, &[]);
+    run(&mut net, &[], me, pay(40));
+    run(&mut net, &[], peer, pay(500));
+    let expiry = net.now.plus(5000);
+    run(&mut net, &[], me, lock(60, 1, expiry));
+    let id = *net.state(0).subchannels[&KEY].pending.keys().next().unwrap();
+    // Settling what was held is no second payment.
+    run(&mut net, &[], peer, Transition::SettlePayment { key: KEY, id, secret: secret(1) });
+    let before = net.token(0).offdelta;
+    let command = net.submit(me, vec![Transition::Memo { data: vec![] }, pay(1)])[1].unwrap();
+    net.settle();
+    let refusal = RejectReason::DelegationLimit { index: 1 };
+    assert!(refused(&net, peer, refusal));
+    let error = xln_core::channel::CommandError::RefusedByPeer(refusal);
+    assert!(net.parties[me].events.contains(&Event::CommandFailed { command, error }));
+    net.agreed();
+    assert_eq!(net.token(0).offdelta, before);
+    net.restart(peer);
+    // A new delegation has a new limit; a token that it does not list has none to spend.
+    let (_, signer) = org.operator(22, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: EUR, amount: 5 }]);
+    net.parties[me].instead = Some(signer);
+    net.submit(me, vec![pay(1)]).remove(0).unwrap();
+    net.settle();
+    assert!(refused(&net, peer, RejectReason::DelegationLimit { index: 0 }));
+    let (_, signer) = org.operator(23, UnixSeconds(2_000_000), limit(1));
+    net.parties[me].instead = Some(signer);
+    run(&mut net, &[], me, pay(1));
+    net.agreed();
+    assert_eq!(net.token(0).offdelta.abs_diff(before), 1);
 }
 
 /// Confirmed blocks that vanish take their boards along.

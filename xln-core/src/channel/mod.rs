@@ -1,6 +1,7 @@
 //! The two-party machine of one channel (`docs/protocol.md` section 5): what is agreed, what is in flight, what was signed
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
+mod allowance;
 mod dispute;
 mod env;
 mod judge;
@@ -18,6 +19,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
+use allowance::SpentBy;
 pub use dispute::Arguments;
 pub use env::{
     AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
@@ -192,6 +194,8 @@ pub struct Channel {
     sync_refused: BTreeMap<SubchannelKey, u64>,
     /// What is to be done about signers that lapse.
     signers: Signers,
+    /// What operators of the peer have paid by delegations with limits.
+    spent: SpentBy,
 }
 
 impl Channel {
@@ -226,6 +230,7 @@ impl Channel {
             revealing: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
             signers: Signers::default(),
+            spent: SpentBy::new(),
         })
     }
 

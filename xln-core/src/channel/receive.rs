@@ -138,6 +138,9 @@ impl Channel {
         if standing.lapses.is_some() {
             return self.refuse(env, block.height, hash, RejectReason::SignerLapsed);
         }
+        if let Some(index) = self.passes_limit(&waiting.signature, block, &state) {
+            return self.refuse(env, block.height, hash, RejectReason::DelegationLimit { index });
+        }
         if ack_nonce(block.height, block.proposer).is_none_or(|nonce| nonce <= self.max_signed) {
             return self.refuse(env, block.height, hash, RejectReason::HeightTooLow);
         }
@@ -270,6 +273,9 @@ impl Channel {
         env.out.events.push(Event::Committed { peer, height: signed.state.height, proposer });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.retain_dropped(&signed);
+        if proposer != self.me {
+            self.count_outflow(&signed, env.now);
+        }
         if self.recent.len() >= REMEMBERED_BLOCKS {
             self.recent.pop_front();
         }
