@@ -43,13 +43,13 @@ impl Org {
         Self { id: board.counterfactual(), boards: vec![(board.counterfactual(), board)], keys: keys.to_vec() }
     }
 
-    fn as_registered(mut self, number: u64) -> Self {
+    fn registered_as(mut self, number: u64) -> Self {
         self.id = EntityId::registered(CHAIN, &ENTITIES, number).unwrap();
         self.boards[0].0 = self.id;
         self
     }
 
-    fn as_account(mut self, account: EntityId) -> Self {
+    fn recorded_by(mut self, account: EntityId) -> Self {
         self.id = account;
         self.boards[0].0 = account;
         self
@@ -307,7 +307,7 @@ fn an_operator_signs_at_once() {
 
 #[test]
 fn a_registered_organisation_is_known_from_the_chain() {
-    let org = Org::of(&[11, 12], 2).as_registered(1);
+    let org = Org::of(&[11, 12], 2).registered_as(1);
     let mut net = Net::between(vec![remote(&org), boxed(1)]);
     let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
     // The organisation's own node is ahead: what the peer cannot judge yet it names, and takes when it comes again.
@@ -334,7 +334,7 @@ fn a_registered_organisation_is_known_from_the_chain() {
 #[test]
 fn a_contract_account_uses_the_board_that_it_recorded() {
     let account = EntityId::account(Address([0x77; 20])).unwrap();
-    let org = Org::of(&[11, 12], 2).as_account(account);
+    let org = Org::of(&[11, 12], 2).recorded_by(account);
     let mut net = Net::between(vec![remote(&org), boxed(1)]);
     entities(&mut net, &[0, 1], vec![set(&org, None, UnixSeconds(0))]);
     open_with(&mut net, &[&org]);
@@ -348,7 +348,7 @@ fn a_contract_account_uses_the_board_that_it_recorded() {
 /// A replaced board: at once both sign anew, the new board's signature stands under the next state, and no dispute comes.
 #[test]
 fn a_replaced_board_has_the_channel_signed_anew() {
-    let (old, new) = (Org::of(&[11, 12], 2).as_registered(1), Org::of(&[13, 14], 2).as_registered(1));
+    let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
     let mut net = Net::between(vec![remote(&old), boxed(1)]);
     let (me, peer) = (index(&net, &old.id), 1 - index(&net, &old.id));
     entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
@@ -386,7 +386,7 @@ fn a_replaced_board_has_the_channel_signed_anew() {
 #[test]
 fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
     for vigilant in [true, false] {
-        let (old, new) = (Org::of(&[11, 12], 2).as_registered(1), Org::of(&[13, 14], 2).as_registered(1));
+        let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
         let mut net = Net::between(vec![remote(&old), boxed(1)]);
         let (me, peer) = (index(&net, &old.id), 1 - index(&net, &old.id));
         entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
@@ -431,7 +431,7 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
 /// A block that the old board signed before anybody knew: refused by name, and its commands travel again, signed anew.
 #[test]
 fn what_the_old_board_proposed_is_replaced() {
-    let (old, new) = (Org::of(&[11, 12], 2).as_registered(1), Org::of(&[13, 14], 2).as_registered(1));
+    let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
     let mut net = Net::between(vec![remote(&old), boxed(1)]);
     let (me, peer) = (index(&net, &old.id), 1 - index(&net, &old.id));
     entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
@@ -545,7 +545,7 @@ fn an_operator_pays_no_more_than_it_may() {
 /// Confirmed blocks that vanish take their boards along.
 #[test]
 fn a_reorganisation_gives_the_old_board_back() {
-    let (old, new) = (Org::of(&[11, 12], 2).as_registered(1), Org::of(&[13, 14], 2).as_registered(1));
+    let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
     let mut net = Net::between(vec![remote(&old), boxed(1)]);
     entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
     let until = net.now.plus(GRACE_S);
@@ -563,7 +563,7 @@ fn a_reorganisation_gives_the_old_board_back() {
 /// A made-up board of a registered organisation is nobody's signature, on a state that is offered for take-over too.
 #[test]
 fn a_made_up_board_is_not_believed() {
-    let (real, forged) = (Org::of(&[11, 12], 2).as_registered(1), Org::of(&[13, 14], 2).as_registered(1));
+    let (real, forged) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
     let mut net = Net::between(vec![remote(&real), boxed(1)]);
     let (me, peer) = (index(&net, &real.id), 1 - index(&net, &real.id));
     entities(&mut net, &[0, 1], vec![set(&real, None, UnixSeconds(0))]);
