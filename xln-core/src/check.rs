@@ -58,7 +58,8 @@ impl ChannelState {
         for side in [Side::Left, Side::Right] {
             at_most(self.subchannels.values().filter(|s| s.opened_by == side).count(), MAX_SUBCHANNELS / 2)?;
         }
-        let foreign = |key: &SubchannelKey| !self.pair.left().may_use(key.chain) || !self.pair.right().may_use(key.chain);
+        let foreign =
+            |key: &SubchannelKey| !self.pair.left().may_use(key.chain) || !self.pair.right().may_use(key.chain);
         if self.subchannels.keys().any(foreign) {
             return Err(StateError::OutOfRange);
         }

@@ -402,8 +402,12 @@ fn the_directory_knows_now_and_before() {
     let provider = Address([0xee; 20]);
     let place = Place { chain: ChainId(1), provider };
     let entity = EntityId::registered(ChainId(1), &provider, 1).unwrap();
-    let point =
-        |number| ChainPoint { chain: ChainId(1), number, hash: Hash([number as u8; 32]), timestamp: UnixSeconds(number) };
+    let point = |number| ChainPoint {
+        chain: ChainId(1),
+        number,
+        hash: Hash([number as u8; 32]),
+        timestamp: UnixSeconds(number),
+    };
     let set = |board: u8, previous: u8, until| EntityFact::Board {
         provider,
         entity,

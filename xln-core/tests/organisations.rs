@@ -275,7 +275,9 @@ fn rejects_and_settlements_carry_a_boards_signature() {
     // What party 1 does not accept, it refuses by its board.
     net.configure(1, |config| config.depositories.retain(|d| d.key == KEY));
     run(&mut net, &orgs, 0, open(KEY2));
-    assert!(net.parties[0].events.iter().any(|e| matches!(e, Event::Refused { reason: RejectReason::Policy { .. }, .. })));
+    assert!(
+        net.parties[0].events.iter().any(|e| matches!(e, Event::Refused { reason: RejectReason::Policy { .. }, .. }))
+    );
     run(&mut net, &orgs, 0, pay(1));
     net.agreed();
     net.collateral(500, 250);
@@ -412,7 +414,8 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
         net.now = due;
         net.stage(peer, vec![Input::Tick]);
         let calls = net.calls(peer);
-        let reported = net.parties[peer].events.iter().any(|e| matches!(e, Event::DisputeDue { until: u, .. } if *u == until));
+        let reported =
+            net.parties[peer].events.iter().any(|e| matches!(e, Event::DisputeDue { until: u, .. } if *u == until));
         if vigilant {
             let [ChainCall::StartDispute { evidence, .. }] = &calls[..] else { panic!("{calls:?}") };
             assert_eq!(evidence.nonce, before.nonce);

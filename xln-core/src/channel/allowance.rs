@@ -72,9 +72,10 @@ fn outflows<'a>(
     after: &'a ChannelState,
     side: Side,
 ) -> impl Iterator<Item = (SubchannelKey, TokenId, u128)> + 'a {
-    let subchannels = after.subchannels.iter().filter(|(key, subchannel)| {
-        before.subchannels.get(*key).is_none_or(|known| known.epoch == subchannel.epoch)
-    });
+    let subchannels = after
+        .subchannels
+        .iter()
+        .filter(|(key, subchannel)| before.subchannels.get(*key).is_none_or(|known| known.epoch == subchannel.epoch));
     subchannels.flat_map(move |(key, subchannel)| {
         subchannel.tokens.iter().map(move |(token, state)| {
             let known = before.subchannels.get(key).and_then(|s| s.tokens.get(token));

@@ -149,7 +149,8 @@ impl Channel {
             Purpose::Ack => self.waiting.as_ref().and_then(|waiting| waiting.signing.as_ref()),
             Purpose::Reject { .. } => Some(&*self.tip),
         };
-        let awaited = state.filter(|signed| matches!(purpose, Purpose::Reject { .. }) || signed.commitment.digest == *digest);
+        let awaited =
+            state.filter(|signed| matches!(purpose, Purpose::Reject { .. }) || signed.commitment.digest == *digest);
         let Some(awaited) = awaited.map(|signed| &signed.state) else {
             let claim = Claim { entity, digest, signature, permission: Permission::States };
             return env.verifier.verify(&claim).map(|_| ());

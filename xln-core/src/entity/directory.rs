@@ -181,7 +181,9 @@ impl Directory {
         if let (true, Some((entity, _))) = (places.is_empty(), reliance.boards.first()) {
             let known = self.places(entity).filter_map(|place| self.standing(reliance, &place, 0, now).ok());
             // Several may know them: the best one is where it can be used.
-            return known.max_by_key(|s| s.lapses.map_or(u64::MAX, |until| until.0)).ok_or(OrganisationError::UnknownBoard);
+            return known
+                .max_by_key(|s| s.lapses.map_or(u64::MAX, |until| until.0))
+                .ok_or(OrganisationError::UnknownBoard);
         }
         let unlimited = Place { chain: ChainId(0), provider: Address::ZERO };
         if places.is_empty() {

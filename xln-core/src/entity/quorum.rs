@@ -157,8 +157,7 @@ impl Quorum {
 
     fn check(&self, verifier: &mut Verifier, place: &[EntityId], signature: &Signature) -> Result<(), SignatureError> {
         let Some((member, path)) = place.split_last() else { return Ok(()) };
-        let claim =
-            Claim { entity: member, digest: &self.wrapped(path), signature, permission: self.permission };
+        let claim = Claim { entity: member, digest: &self.wrapped(path), signature, permission: self.permission };
         verifier.verify_within(&claim, path).map(|_| ())
     }
 
@@ -182,7 +181,8 @@ impl Quorum {
             path.pop();
         }
         let available = board.members().iter().zip(&signatures);
-        let available: Vec<_> = available.map(|(member, signature)| signature.as_ref().map(|_| member.weight)).collect();
+        let available: Vec<_> =
+            available.map(|(member, signature)| signature.as_ref().map(|_| member.weight)).collect();
         let Some(taken) = needed(board.threshold(), &available) else { return Ok(None) };
         let signatures = signatures.into_iter().zip(taken).map(|(signature, taken)| signature.filter(|_| taken));
         OrganisationSignature::Board { board: board.clone(), signatures: signatures.collect() }.encode().map(Some)

@@ -77,13 +77,8 @@ impl Verifier {
     }
 
     /// [`Verifier::verify`] for a member that signs inside these boards, the outermost first.
-    pub(super) fn verify_within(
-        &mut self,
-        claim: &Claim<'_>,
-        path: &[EntityId],
-    ) -> Result<Reliance, SignatureError> {
-        let mut walk =
-            Walk { verifier: Some(self), permission: Some(claim.permission), reliance: Reliance::default() };
+    pub(super) fn verify_within(&mut self, claim: &Claim<'_>, path: &[EntityId]) -> Result<Reliance, SignatureError> {
+        let mut walk = Walk { verifier: Some(self), permission: Some(claim.permission), reliance: Reliance::default() };
         walk.entity(claim.entity, claim.digest, claim.signature, &mut path.to_vec())?;
         Ok(walk.reliance)
     }

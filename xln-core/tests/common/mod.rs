@@ -94,9 +94,8 @@ pub struct Net {
 }
 
 pub fn config() -> ChannelConfig {
-    let depositories = [KEY, KEY2]
-        .map(|key| AcceptedDepository::new(key, 3600, vec![PROVIDER], ENTITIES, GRACE_S))
-        .to_vec();
+    let depositories =
+        [KEY, KEY2].map(|key| AcceptedDepository::new(key, 3600, vec![PROVIDER], ENTITIES, GRACE_S)).to_vec();
     ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() }
 }
 
