@@ -156,8 +156,7 @@ impl World {
         let wire = VecDeque::new();
         let (logs, snapshots) = (Default::default(), [None, None]);
         let mut world = Self { signers, machines, logs, snapshots, wire, now: 1_000_000, block: 0, collateral: (0, 0) };
-        let depositories =
-            vec![AcceptedDepository::new(KEY, 3600, vec![PROVIDER], ENTITIES, 10_800)];
+        let depositories = vec![AcceptedDepository::new(KEY, 3600, vec![PROVIDER], ENTITIES, 10_800)];
         for i in 0..2 {
             let config =
                 ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };
