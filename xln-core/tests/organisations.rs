@@ -387,8 +387,10 @@ fn a_replaced_board_has_the_channel_signed_anew() {
 /// grace a vigilant node disputes, while the chain still takes what it holds.
 #[test]
 fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
-    for vigilant in [true, false] {
-        let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
+    for (vigilant, is_left) in [(true, true), (true, false), (false, true), (false, false)] {
+        let account = EntityId::account(Address([1; 20])).unwrap();
+        let as_kind = |org: Org| if is_left { org.recorded_by(account) } else { org.registered_as(1) };
+        let (old, new) = (as_kind(Org::of(&[11, 12], 2)), as_kind(Org::of(&[13, 14], 2)));
         let mut net = Net::between(vec![remote(&old), boxed(1)]);
         let (me, peer) = (index(&net, &old.id), 1 - index(&net, &old.id));
         entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
@@ -403,8 +405,9 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
         answer(&mut net, me, &old);
         while net.deliver() {}
         assert_eq!(*net.state(peer), before);
-        let left = net.channel(peer).side() == Side::Left;
-        assert!(left || refused(&net, peer, RejectReason::SignerLapsed), "{:?}", net.rejections(peer));
+        // Left has a block of its own under way and looks at no other; right looks, and refuses.
+        assert_eq!(net.channel(me).side().is_left(), is_left);
+        assert_eq!(refused(&net, peer, RejectReason::SignerLapsed), is_left, "{:?}", net.rejections(peer));
         let due = until.minus(GRACE_S / 3);
         net.now = due.minus(1);
         net.stage(peer, vec![Input::Tick]);
