@@ -441,7 +441,10 @@ fn what_cannot_be_begun_is_refused_by_name() {
     let poor = changed(|o| o.give.sum.amount = LIMIT + 1);
     assert_eq!(
         w.net.command(0, Action::CrossSwap(poor)),
-        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity { available: LIMIT, needed: LIMIT + 1 }))
+        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity {
+            available: LIMIT,
+            needed: LIMIT + 1
+        }))
     );
     assert_eq!(w.net.channel(0).cross_swaps().count(), 0);
     // A bounded number of each.

@@ -401,6 +401,7 @@ fn parts() -> Vec<(&'static str, Part)> {
         RejectReason::TimeAhead,
         RejectReason::Malformed,
         RejectReason::SignerLapsed,
+        RejectReason::DelegationLimit { index: 5 },
     ];
     let reject = |reason| {
         Part::Reject(Reject { height: 9, block_hash: Hash([7; 32]), reason, min_height: 11, signature: signature() })
