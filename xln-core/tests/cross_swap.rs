@@ -17,9 +17,7 @@ use std::collections::{BTreeSet, VecDeque};
 use common::*;
 use proptest::prelude::*;
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
-use xln_core::channel::{
-    CommandError, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, Event,
-};
+use xln_core::channel::{CommandError, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, Event};
 use xln_core::machine::{Action, Input, InputOutcome, Machine, Record};
 use xln_core::state::Pending;
 use xln_core::transition::{Transition, TransitionError};
@@ -117,7 +115,9 @@ impl World {
                 continue;
             }
             for (effect, action) in core::mem::take(&mut self.net.parties[i].actions) {
-                let ChainAction { key, call: ChainCall::Reveal { provider, kind, secret }, .. } = action else { continue };
+                let ChainAction { key, call: ChainCall::Reveal { provider, kind, secret }, .. } = action else {
+                    continue;
+                };
                 assert_eq!(provider, PROVIDER);
                 if self.registry.insert((key.chain, secret.hash(kind))) {
                     reveals.push((key.chain, Reveal { provider, kind, secret, at: self.net.now }));
@@ -276,10 +276,7 @@ fn one_call_on_each_side_moves_both_legs() {
             assert_eq!(w.locks(0), [0, 0]);
             let peer = w.net.id(1 - initiator);
             let reason = CrossSwapError::Declined;
-            assert_eq!(
-                w.ends(initiator)[1..],
-                [Event::CrossSwapUnwound { peer, hash: secret(8).hash(KIND), reason }]
-            );
+            assert_eq!(w.ends(initiator)[1..], [Event::CrossSwapUnwound { peer, hash: secret(8).hash(KIND), reason }]);
         }
     }
 }
@@ -316,7 +313,10 @@ fn what_the_responder_did_not_consent_to_comes_back_at_once() {
     let cases: [(Change, CrossSwapError); 6] = [
         (|c| c.receive.amount += 1, CrossSwapError::NoConsent),
         (|c| c.pay.amount -= 1, CrossSwapError::NoConsent),
-        (|c| (c.receive.token, c.receive.key, c.pay.key, c.pay.token) = (EUR, KEY2, KEY, USD), CrossSwapError::NoConsent),
+        (
+            |c| (c.receive.token, c.receive.key, c.pay.key, c.pay.token) = (EUR, KEY2, KEY, USD),
+            CrossSwapError::NoConsent,
+        ),
         (|c| c.pay_expiry = c.pay_expiry.minus(1), CrossSwapError::LockTooLong),
         (|c| (c.pay.amount, c.receive.amount) = (c.receive.amount, c.pay.amount), CrossSwapError::NoConsent),
         (|c| c.until = c.until.minus(1200), CrossSwapError::NoConsent),
@@ -368,7 +368,8 @@ fn the_responder_judges_gap_capacity_and_freeze_by_itself() {
     // The responder alone has seen a dispute over the second leg's subchannel.
     let mut w = world();
     w.accept(1, |_| {});
-    let kind = ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Left, 0, w.net.now), fills: vec![], body: vec![] };
+    let kind =
+        ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Left, 0, w.net.now), fills: vec![], body: vec![] };
     let change = ChainChange { key: KEY2, pair: w.net.pair(), kind };
     w.net.stage(1, vec![Input::Chain(ChainFact::Sighted { change })]);
     w.net.parties[1].actions.clear();
@@ -440,12 +441,19 @@ fn what_cannot_be_begun_is_refused_by_name() {
     let poor = changed(|o| o.give.sum.amount = LIMIT + 1);
     assert_eq!(
         w.net.command(0, Action::CrossSwap(poor)),
-        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity { available: LIMIT, needed: LIMIT + 1 }))
+        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity {
+            available: LIMIT,
+            needed: LIMIT + 1
+        }))
     );
     assert_eq!(w.net.channel(0).cross_swaps().count(), 0);
     // A bounded number of each.
     for i in 0..16 {
-        let offer = CrossSwapOffer { secret: secret(100 + i), give: CrossLeg { sum: CrossSum { amount: 1, ..offer.give.sum }, ..offer.give }, ..offer };
+        let offer = CrossSwapOffer {
+            secret: secret(100 + i),
+            give: CrossLeg { sum: CrossSum { amount: 1, ..offer.give.sum }, ..offer.give },
+            ..offer
+        };
         assert!(matches!(w.net.command(0, Action::CrossSwap(offer)), InputOutcome::Accepted(_)));
         w.accept(0, |_| {});
     }
@@ -634,7 +642,8 @@ fn a_secret_in_a_block_that_is_refused_is_known_all_the_same() {
     let mut w = world();
     until_both_locked(&mut w, 0);
     // The responder sees a dispute over the second leg's subchannel before the block that settles it arrives.
-    let kind = ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Left, 0, w.net.now), fills: vec![], body: vec![] };
+    let kind =
+        ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Left, 0, w.net.now), fills: vec![], body: vec![] };
     let change = ChainChange { key: KEY2, pair: w.net.pair(), kind };
     w.net.stage(1, vec![Input::Chain(ChainFact::Sighted { change })]);
     w.net.restart(1);

@@ -319,7 +319,8 @@ impl Channel {
 
     /// Locks of the agreed state with this hash.
     fn locks(&self, kind: HashKind, hash: &Hash) -> impl Iterator<Item = (&SubchannelKey, u64, &Payment)> {
-        let all = self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, *id, p)));
+        let all =
+            self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, *id, p)));
         all.filter_map(move |(key, id, pending)| match pending {
             Pending::Payment(p) if p.kind == kind && p.hash == *hash => Some((key, id, p)),
             _ => None,

@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{CommandId, CrossSwapError};
 use super::propose::CommandError;
+use super::{CommandId, CrossSwapError};
 use crate::block::BlockError;
 use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;

@@ -59,7 +59,8 @@ impl Channel {
 
     fn judge_second(&self, env: &Env<'_>, swap: &CrossSwap, id: u64) -> Result<(), CrossSwapError> {
         let lock = self.lock_of(&swap.want.sum.key, id).ok_or(CrossSwapError::WrongTerms)?;
-        let asked = (lock.token, lock.amount, lock.expiry) == (swap.want.sum.token, swap.want.sum.amount, swap.want.expiry);
+        let asked =
+            (lock.token, lock.amount, lock.expiry) == (swap.want.sum.token, swap.want.sum.amount, swap.want.expiry);
         if !asked || !matches!(swap.first, Fate::Pending(_)) {
             return Err(CrossSwapError::WrongTerms);
         }

@@ -19,7 +19,8 @@ struct Incoming {
 
 impl Channel {
     fn incoming(&self) -> impl Iterator<Item = Incoming> {
-        let all = self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (*key, *id, p)));
+        let all =
+            self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (*key, *id, p)));
         all.filter_map(|(key, id, pending)| match pending {
             Pending::Payment(p) if p.payer != self.me && !self.secrets.contains_key(&(key, id)) => {
                 Some(Incoming { key, id, kind: p.kind, hash: p.hash })
@@ -55,7 +56,8 @@ impl Channel {
         for lock in open {
             let accepted = env.config.depositories.iter();
             let accepted = accepted.flat_map(|d| d.providers.iter().map(move |p| (d.key.chain, p)));
-            let used = self.tip.state.subchannels.iter().flat_map(|(k, s)| s.providers.iter().map(move |p| (k.chain, p)));
+            let used =
+                self.tip.state.subchannels.iter().flat_map(|(k, s)| s.providers.iter().map(move |p| (k.chain, p)));
             let mut registries = accepted.chain(used).filter(|(chain, _)| *chain != lock.key.chain);
             let shown = registries.find_map(|(chain, p)| env.chains.get(&chain)?.secret(p, lock.kind, &lock.hash));
             if let Some(secret) = shown.map(|reveal| reveal.secret) {

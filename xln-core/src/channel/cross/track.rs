@@ -47,8 +47,18 @@ impl Channel {
                 let second = second.unwrap_or(if witnessed { Fate::Unseen } else { Fate::Lost });
                 let (kind, hash) = (payment.kind, payment.hash);
                 let first = Fate::Pending(*id);
-                let swap =
-                    CrossSwap { initiator: peer, kind, hash, give, want, secret: None, stage, first, second, returned: false };
+                let swap = CrossSwap {
+                    initiator: peer,
+                    kind,
+                    hash,
+                    give,
+                    want,
+                    secret: None,
+                    stage,
+                    first,
+                    second,
+                    returned: false,
+                };
                 self.crosses.swaps.push(swap);
             }
         }
