@@ -138,10 +138,6 @@ pub enum Action {
         /// Fills, and the body if this node does not hold it.
         arguments: Arguments,
     },
-    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
-    CrossSwap(CrossSwapOffer),
-    /// Let the peer begin one cross-chain swap on exactly these terms.
-    AcceptCrossSwap(CrossSwapConsent),
     /// Put a secret into the registry on chain.
     Reveal {
         /// By which subchannel's Depository.
@@ -153,6 +149,10 @@ pub enum Action {
         /// The secret.
         secret: Secret,
     },
+    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
+    CrossSwap(CrossSwapOffer),
+    /// Let the peer begin one cross-chain swap on exactly these terms.
+    AcceptCrossSwap(CrossSwapConsent),
 }
 
 /// Names an effect for its whole life, also over restarts.
