@@ -800,6 +800,28 @@ fn a_restored_responder_locks_nothing_and_gives_nothing_back() {
     }
 }
 
+#[test]
+fn a_restored_responder_does_not_take_a_lost_lock_for_none() {
+    let mut w = world();
+    w.accept(1, |_| {});
+    w.swap(0);
+    let (_, to, bytes) = w.net.wire.pop_front().unwrap();
+    let from = w.net.id(0);
+    w.net.stage(to, vec![Input::Message { from, bytes }]);
+    w.net.wire.clear();
+    // Its second leg is signed and in flight; the backup may be older than it knows.
+    w.net.stage(1, vec![Input::RestoredFromBackup]);
+    for _ in 0..3 {
+        w.connect();
+        w.pass(150);
+    }
+    assert!(!w.net.channel(1).is_recovering());
+    assert_eq!(w.locks(1), [1, 0], "neither locked anew nor given back");
+    w.pass(GIVE_S + 1000);
+    w.assert_idle();
+    assert_eq!(w.delta(0), [0, 0]);
+}
+
 #[derive(Clone, Debug)]
 enum Mishap {
     Deliver(u8),
