@@ -158,8 +158,7 @@ fn registries_that_differ_need_a_gap() {
         assert_eq!(fails(&mut net, &route), Some((0, FailureCode::UnknownNext)));
         net.parties[0].events.clear();
         configure(&mut net, 1, |c| {
-            c.routing.as_mut().unwrap().equivalent =
-                vec![Equivalence { takes: (KEY, USD), gives: (key2, EUR) }];
+            c.routing.as_mut().unwrap().equivalent = vec![Equivalence { takes: (KEY, USD), gives: (key2, EUR) }];
         });
         let route = Route::new(&hops, 100, &lock, &[5; 32]).unwrap();
         if works {
@@ -250,10 +249,9 @@ fn a_hop_cannot_give_up_what_it_has_passed_on() {
     let (mut net, route) = held();
     let id = only(&net, 0, 1);
     let before = (token(&net, 0, 1).clone(), token(&net, 1, 2).clone());
-    for transition in [
-        Transition::CancelPayment { key: KEY, id },
-        Transition::FailPayment { key: KEY, id, reason: vec![] },
-    ] {
+    for transition in
+        [Transition::CancelPayment { key: KEY, id }, Transition::FailPayment { key: KEY, id, reason: vec![] }]
+    {
         assert_eq!(tell(&mut net, 1, 0, transition), Err(CommandError::Reserved));
     }
     assert_eq!(before, (token(&net, 0, 1).clone(), token(&net, 1, 2).clone()));

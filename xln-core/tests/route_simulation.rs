@@ -60,8 +60,7 @@ fn simulate(seed: u64, tally: &mut Tally) {
                 if from == to {
                     continue;
                 }
-                let path: Vec<usize> =
-                    if from < to { (from + 1..=to).collect() } else { (to..from).rev().collect() };
+                let path: Vec<usize> = if from < to { (from + 1..=to).collect() } else { (to..from).rev().collect() };
                 // Some are not expected, some are too large for where others have passed.
                 let amount = u128::from(rng.below(90_000)) + 1;
                 if rng.below(4) > 0 {
@@ -143,5 +142,10 @@ fn random_routes_conserve_money() {
         let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulate(seed, &mut tally)));
         assert!(played.is_ok(), "seed {seed}");
     }
-    assert!(tally.settled > runs as u32 && tally.failed > runs as u32, "{} settled, {} failed", tally.settled, tally.failed);
+    assert!(
+        tally.settled > runs as u32 && tally.failed > runs as u32,
+        "{} settled, {} failed",
+        tally.settled,
+        tally.failed
+    );
 }

@@ -77,7 +77,7 @@ impl Channel {
     pub(crate) fn routed(&self) -> impl Iterator<Item = (SubchannelKey, u64)> {
         self.tip.state.subchannels.iter().flat_map(move |(key, subchannel)| {
             let mine = |pending: &Pending| match pending {
-                Pending::Payment(p) => p.payer != self.me && !p.onion.is_empty(),
+                Pending::Payment(p) => p.payer != self.me && crate::route::is_onion(&p.onion),
                 Pending::Swap(_) => false,
             };
             subchannel.pending.iter().filter(move |(_, pending)| mine(pending)).map(|(id, _)| (*key, *id))

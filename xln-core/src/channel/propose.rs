@@ -266,7 +266,8 @@ impl Channel {
 
     /// A command that can take effect no more. If a state of mine with it is still live, it fails only once that is outranked.
     fn fail_queued(&mut self, env: &mut Env<'_>, queued: &Queued, error: CommandError) {
-        let live = |signed: &SignedState| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
+        let live =
+            |signed: &SignedState| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
         match self.abandoned.iter_mut().rev().find(|abandoned| live(&abandoned.signed)) {
             Some(abandoned) => abandoned.failed.push((queued.id, error)),
             None => env.out.events.push(Event::CommandFailed { command: queued.id, error }),

@@ -14,9 +14,7 @@ use super::overlay::Overlay;
 use super::types::{Action, Command};
 use crate::chain::ChainView;
 use crate::channel::{Channel, CommandError, CommandId, End, Ended, Event, StageError};
-use crate::route::{
-    ExpectedPayment, FailureCode, Layer, Leg, RoutingPolicy, SharedSecret, fail, pass_on, peel,
-};
+use crate::route::{ExpectedPayment, FailureCode, Layer, Leg, RoutingPolicy, SharedSecret, fail, pass_on, peel};
 use crate::state::Payment;
 use crate::transition::{Transition, TransitionError};
 use crate::types::{Address, ChainId, EntityId, Hash, HashKind, Reveal, Secret, SubchannelKey, UnixSeconds};
@@ -440,9 +438,7 @@ impl Frame {
                     Transition::SettlePayment { key: lock.key, id: lock.id, secret: *secret }
                 }
                 Stage::Dead(reason) if reason.is_empty() => Transition::CancelPayment { key: lock.key, id: lock.id },
-                Stage::Dead(reason) => {
-                    Transition::FailPayment { key: lock.key, id: lock.id, reason: reason.clone() }
-                }
+                Stage::Dead(reason) => Transition::FailPayment { key: lock.key, id: lock.id, reason: reason.clone() },
                 _ => return Ok(()),
             };
             if pending && !channel.is_queued(&lock.key, lock.id) {

@@ -151,7 +151,9 @@ pub fn send(net: &mut Net, from: usize, route: &Route) -> Result<CommandId, Comm
 
 pub fn ended(net: &Net, i: usize) -> Vec<Ended> {
     let events = net.parties[i].events.iter();
-    events.filter_map(|e| if let Event::PaymentEnded { payment, .. } = e { Some(payment.clone()) } else { None }).collect()
+    events
+        .filter_map(|e| if let Event::PaymentEnded { payment, .. } = e { Some(payment.clone()) } else { None })
+        .collect()
 }
 
 /// How the only payment of a node ended.

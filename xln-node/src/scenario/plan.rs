@@ -8,8 +8,8 @@ use xln_core::types::{HashKind, Pair, Secret, Side, SubchannelKey, TokenId, Unix
 
 use super::amount::Amount;
 use super::ground::now;
-use super::route::{RoutePlan, RouteStep};
 use super::refusal::{Refusal, RunError, Verdict};
+use super::route::{RoutePlan, RouteStep};
 use super::step::{Act, Arguments, Diff, Hashing};
 use super::world::{Named, World, secret};
 

@@ -15,8 +15,8 @@ use xln_merkle::keccak256;
 use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
 use super::party::Party;
-use super::route::SentRoute;
 use super::refusal::{Refusal, RunError};
+use super::route::SentRoute;
 use crate::transport::memory::MemoryNetwork;
 
 /// A lock or an offer by its name.
