@@ -323,6 +323,18 @@ fn an_outgoing_lock_that_a_close_dropped_is_no_failure() {
         net.settle();
         assert_eq!((pending(&net, 0, 1), balance(&net, 1, 0)), (0, 505));
     }
+    // It was there before the lock came.
+    let mut net = line(3);
+    configure(&mut net, 2, |c| c.routing = None);
+    let reveal = revealed(&net, 1);
+    block(&mut net, &[0, 1, 2], (1, 2), vec![], vec![reveal]);
+    let route = plan(&net, &[1, 2], 500, 1);
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1));
+    block(&mut net, &[0, 1, 2], (1, 2), closed(), vec![]);
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), balance(&net, 1, 0)), (0, 505));
     // It never does: the payer takes it back after the expiry, the hop never gives it away.
     let (mut net, _) = held();
     block(&mut net, &[0, 1, 2], (1, 2), closed(), vec![]);
