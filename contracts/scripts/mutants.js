@@ -42,7 +42,6 @@ const mutants = [
   [D + "Channels.sol", "if (i != 0 && token <= last) revert MalformedBody();", "", "test_close_malformed", 0],
   // Signatures.
   [D + "Signatures.sol", "if (entity != _caller()) revert Unauthorized(entity);", "", "test_start_neverOnSomeonesBehalf", 1],
-  ["src/EntityProvider.sol", "permission == Permission.States || ", "", "test_entityProvider", 1],
   ["src/lib/Ecdsa.sol", "if iszero(gt(s, HALF_ORDER)) {", "if 1 {", "test_signatures_highS", 0],
   ["src/lib/Ecdsa.sol", "if (signature.length != 64) return address(0);", "", "test_signatures_strict", 0],
   [D + "Eip712.sol", "block.chainid == CHAIN_ID ? DOMAIN : _buildDomain()", "DOMAIN", "test_anotherChainHasAnotherDomain", 0],
@@ -77,7 +76,6 @@ const mutants = [
   [P + "Swaps.sol", "if (payment > uint256(available)) {", "if (false) {", "test_swap_cutToWhatTheTakerMayPay", 0],
   [P + "Swaps.sol", "if (fillsAt > offer.expiry)", "if (fillsAt >= offer.expiry)", "test_swap_takerFillsAtItsEarlyFinalize", 0],
   [P + "Swaps.sol", "if (offerId < next) return 0;", "", "test_swap_malformedFills", 0],
-  ["src/SubcontractProvider.sol", "(newDeltas,) = IInstrument", "(newDeltas, pendingUntil) = IInstrument", "test_instruments", 0],
   // Tokens.
   [D + "Tokens.sol", "if (_lock != address(0)) revert Reentered();\n        _lock = where;", "_lock = where;", "test_reentrancy", 1],
   [D + "Tokens.sol", "received = _balance20(where) - before;", "received = amount; before;", "test_rule21_feeOnTransferCreditedByBalance", 0],
@@ -85,6 +83,8 @@ const mutants = [
   [D + "Tokens.sol", "operator != address(this) || ", "", "test_hooksOnlyDuringOwnDeposit", -1],
   [D + "Tokens.sol", " || msg.sender != _lock", "", "test_hooksOnlyDuringOwnDeposit", 0],
   [D + "Tokens.sol", "kind != actual || ", "", "test_registry_refusesOtherKinds", 0],
+  // Instruments that facts decide; boards, delegations, votes.
+  ...require("./mutants-entities.js"),
 ].filter((m) => m[4] >= 0);
 
 const args = process.argv.slice(2);

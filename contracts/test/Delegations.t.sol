@@ -71,6 +71,8 @@ contract DelegationsTest is OrgBase {
         only(byOperator(who, d, by3(who, D), D), false, false);
         only(byOperator(who, d, "", D), false, false);
         only(byOperator(who, d, by(d, delegationDigest(who, d)), D), false, false);
+        board[0] = 0x00;
+        only(byOperator(who, d, board, D), false, false);
     }
 
     function test_delegation_limitsAscend() public view {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {IGovernance} from "../src/interfaces/IGovernance.sol";
 import {Codec} from "./utils/Codec.sol";
 import {OrgBase} from "./utils/OrgBase.sol";
@@ -37,9 +38,9 @@ contract MultisigTest is OrgBase {
         vm.deal(address(wallet), 10 ether);
         execute(address(dep), 5 ether, abi.encodeCall(IDepository.depositEth, (who)));
         depositEth(peerAddr, 5 ether);
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(who, peer, 3 ether);
-        execute(address(dep), 0, abi.encodeCall(IDepository.reserveToCollateral, (0, f)));
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(who, peer, 3 ether);
+        execute(address(dep), 0, abi.encodeCall(IDepository.reserveToCollateral, (0, Codec.fundings(f))));
         execute(address(gov), 0, abi.encodeCall(IGovernance.recordBoard, (keccak256(board3()))));
     }
 
@@ -64,7 +65,7 @@ contract MultisigTest is OrgBase {
         return Codec.one(0, walletIsLeft ? -d : d);
     }
 
-    function proof(uint64 nonce, bytes memory body, bool boardSigns) private view returns (IDepository.StateProof memory p) {
+    function proof(uint64 nonce, bytes memory body, bool boardSigns) private view returns (IDepositoryTypes.StateProof memory p) {
         (p.nonce, p.bodyHash) = (nonce, keccak256(body));
         p.path = new bytes32[](1);
         p.path[0] = STATE_LEAF;
@@ -72,19 +73,19 @@ contract MultisigTest is OrgBase {
         p.signature = boardSigns ? by3(who, digest) : sig(peerKey, digest);
     }
 
-    function dispute(uint64 nonce, bool byWallet_, bytes memory body) private view returns (IDepository.Dispute memory) {
+    function dispute(uint64 nonce, bool byWallet_, bytes memory body) private view returns (Codec.Dispute memory) {
         return disputeOf(nonce, walletIsLeft == byWallet_, body, "");
     }
 
     /// The peer shows a state that the wallet's board signed.
     function test_multisig_statesByItsBoard() public {
         bytes memory body = off(1 ether);
-        IDepository.StateProof memory p = proof(5, body, true);
+        IDepositoryTypes.StateProof memory p = proof(5, body, true);
         vm.prank(peerAddr);
         dep.startDispute(peer, who, p, "", 0, "");
-        IDepository.Dispute memory running = dispute(5, false, body);
+        Codec.Dispute memory running = dispute(5, false, body);
         vm.warp(T0 + WINDOW + 1);
-        dep.finalizeDispute(left, right, running, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(running), body, "", "");
         eq(reserves(who, 0), 4 ether, "2 + 2");
         eq(reserves(peer, 0), 6 ether, "5 + 1");
     }
@@ -92,10 +93,10 @@ contract MultisigTest is OrgBase {
     /// ERC-1271 signs no state: the wallet could take it back.
     function test_multisig_neverStatesByErc1271() public {
         bytes memory body = off(1 ether);
-        IDepository.StateProof memory p = proof(5, body, true);
+        IDepositoryTypes.StateProof memory p = proof(5, body, true);
         p.signature = byWallet(stateDigest(5, rootOf(0, p.bodyHash)));
         yes(valid(who, stateDigest(5, rootOf(0, p.bodyHash)), p.signature, DISPUTE), "a good signature of the wallet");
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, who));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, who));
         vm.prank(peerAddr);
         dep.startDispute(peer, who, p, "", 0, "");
     }
@@ -104,10 +105,10 @@ contract MultisigTest is OrgBase {
     function test_multisig_replacedBoard() public {
         execute(address(gov), 0, abi.encodeCall(IGovernance.recordBoard, (keccak256("another"))));
         bytes memory body = off(1 ether);
-        IDepository.StateProof memory p = proof(5, body, true);
+        IDepositoryTypes.StateProof memory p = proof(5, body, true);
         uint256 before = vm.getBlockTimestamp();
         vm.warp(before + GRACE + 1);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, who));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, who));
         vm.prank(peerAddr);
         dep.startDispute(peer, who, p, "", 0, "");
         vm.warp(before + GRACE);
@@ -118,20 +119,20 @@ contract MultisigTest is OrgBase {
     /// The wallet signs a start of its own, which anyone relays: by ERC-1271, or by its board.
     function test_multisig_actionsByErc1271() public {
         bytes memory body = off(1 ether);
-        IDepository.StateProof memory p = proof(5, body, false);
+        IDepositoryTypes.StateProof memory p = proof(5, body, false);
         bytes32 d = startDigest(0, 5, p.bodyHash, "", uint64(T0 + 1));
         bytes memory s = byWallet(d);
         s[0] ^= 0x01;
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, who));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, who));
         dep.startDispute(who, peer, p, "", uint64(T0 + 1), s);
         dep.startDispute(who, peer, p, "", uint64(T0 + 1), byWallet(d));
         // The peer counters with what the board signed.
         bytes memory newer = off(2 ether);
-        IDepository.StateProof memory n = proof(6, newer, true);
-        IDepository.Dispute memory running = dispute(5, true, body);
+        IDepositoryTypes.StateProof memory n = proof(6, newer, true);
+        Codec.Dispute memory running = dispute(5, true, body);
         vm.prank(peerAddr);
-        dep.counterDispute(left, right, running, n, "", "");
-        dep.finalizeDispute(left, right, answered(running, 6, newer, ""), newer, "", "");
+        dep.counterDispute(left, right, Codec.dispute(running), n, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(answered(running, 6, newer, "")), newer, "", "");
         eq(reserves(who, 0), 3 ether, "2 + 1");
     }
 

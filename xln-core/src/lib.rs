@@ -17,6 +17,7 @@ pub mod entity;
 pub mod limits;
 pub mod machine;
 pub mod proof;
+pub mod route;
 pub mod state;
 pub mod subcontract;
 pub mod transition;

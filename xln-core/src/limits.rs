@@ -27,6 +27,8 @@ pub const MAX_BLOCK_TRANSITIONS: usize = 1024;
 pub const MAX_BLOCK_BYTES: usize = 768 << 10;
 /// Bytes of a memo.
 pub const MAX_MEMO_BYTES: usize = 4096;
+/// Bytes of a failure that travels back to the sender of a payment.
+pub const FAILURE_BYTES: usize = 64;
 /// Bytes of the onion that a payment carries: at every limit a whole state still fits into one message.
 pub const MAX_ONION_BYTES: usize = 1400;
 /// Gas that one clause may use on chain; `CLAUSE_GAS` of the Depository.

@@ -64,8 +64,8 @@ contract PriceOption is IInstrument {
         if (recordedAt == 0) return (moves, block.timestamp <= bound ? bound : 0);
         if (recordedAt > bound) return (moves, 0);
         // Safe: at most cap.
-        int256 pays = int256(_payout(terms, price));
-        moves[0] = terms.u8(0) & 1 != 0 ? -pays : pays;
+        moves[0] = int256(_payout(terms, price));
+        if (terms.u8(0) & 1 != 0) moves[0] = -moves[0];
     }
 
     /// Until when a record counts, and from when on it is made.

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
+use super::ended::Ended;
 use super::propose::CommandError;
 use super::{CommandId, CrossSwapError};
 use crate::block::BlockError;
@@ -13,6 +14,7 @@ use crate::commitment::{CommitmentError, Evidence};
 use crate::crypto::{SignError, SignOutcome, Signature, SignatureError};
 use crate::entity::{Claim, Directory, OrganisationError, Permission, Place, Reliance, Standing, Verifier};
 use crate::limits::GRACE_MARGIN_S;
+use crate::route::RoutingPolicy;
 use crate::state::ChannelState;
 use crate::subcontract::Instruments;
 use crate::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
@@ -39,6 +41,8 @@ pub struct ChannelConfig {
     pub min_window_s: u64,
     /// How many channels strangers and this node may open in all.
     pub max_channels: u32,
+    /// What it does with payments over several hops; none leaves them to the application.
+    pub routing: Option<RoutingPolicy>,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
@@ -126,6 +130,7 @@ impl Default for ChannelConfig {
             cross_gap_s: 3600,
             min_window_s: 3600,
             max_channels: 100_000,
+            routing: None,
         }
     }
 }
@@ -285,6 +290,13 @@ pub enum Event {
         /// Whether the responder's leg has moved, if that is known.
         second: Option<bool>,
     },
+    /// A payment of this node's own has ended: one that it sent, or one that was sent to it.
+    PaymentEnded {
+        /// With whom.
+        peer: EntityId,
+        /// Which, and how.
+        payment: Ended,
+    },
 }
 
 /// Why something that a peer sent was refused. All are the peer's fault or the network's, none stops the node.
@@ -419,6 +431,8 @@ pub struct Output {
     pub requests: Vec<(Purpose, Hash)>,
     /// Evidence of states that became agreed, for the history.
     pub agreed: Vec<Evidence>,
+    /// Payments that ended in agreed blocks.
+    pub ended: Vec<Ended>,
 }
 
 impl Env<'_> {

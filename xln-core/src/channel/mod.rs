@@ -3,6 +3,7 @@
 
 mod cross;
 mod dispute;
+mod ended;
 mod env;
 mod judge;
 mod propose;
@@ -22,6 +23,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 pub use cross::{CROSS_TAG, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, MAX_CROSS_SWAPS};
 pub use dispute::Arguments;
+pub use ended::{End, Ended};
 pub use env::{
     AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
     StageError,

@@ -239,9 +239,7 @@ impl Channel {
                 }
                 // Goes into the next block, and with it all that follows it in the same subchannel.
                 Err(TransitionError::NotAlone) => left_over.push(queued),
-                Err(error) => {
-                    env.out.events.push(Event::CommandFailed { command: queued.id, error: error.into() });
-                }
+                Err(error) => self.fail_queued(env, &queued, error.into()),
             }
         }
         left_over.into_iter().rev().for_each(|queued| self.mempool.push_front(queued));
@@ -282,6 +280,27 @@ impl Channel {
             }
         }
         self.abandoned.push(Abandoned { signed: own.signed, failed });
+    }
+
+    /// A command that can take effect no more. If a state of mine with it is still live, it fails only once that is outranked.
+    fn fail_queued(&mut self, env: &mut Env<'_>, queued: &Queued, error: CommandError) {
+        let live =
+            |signed: &SignedState| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
+        match self.abandoned.iter_mut().rev().find(|abandoned| live(&abandoned.signed)) {
+            Some(abandoned) => abandoned.failed.push((queued.id, error)),
+            None => env.out.events.push(Event::CommandFailed { command: queued.id, error }),
+        }
+    }
+
+    /// Takes a command out of the queue, unless a state with it may be shown. Whether it was there.
+    pub(crate) fn withdraw(&mut self, command: CommandId) -> bool {
+        let Some(at) = self.mempool.iter().position(|queued| queued.id == command) else { return false };
+        let Some(queued) = self.mempool.get(at) else { return false };
+        let live = |block: &Arc<Block>| block.transitions.contains(&queued.transition);
+        if self.abandoned.iter().filter_map(|a| a.signed.block.as_ref()).any(live) {
+            return false;
+        }
+        self.mempool.remove(at).is_some()
     }
 
     /// Gives up every command that was accepted so far: repeating what may have been done would pay twice.

@@ -271,6 +271,7 @@ impl Channel {
         let peer = self.pair().entity(self.peer());
         env.out.events.push(Event::Committed { peer, height: signed.state.height, proposer });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
+        self.report_ended(env, &signed);
         self.retain_dropped(&signed);
         self.track_crosses(&signed);
         if self.recent.len() >= REMEMBERED_BLOCKS {

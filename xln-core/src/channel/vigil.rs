@@ -92,14 +92,15 @@ impl Channel {
     }
 
     /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
-    pub(super) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+    pub(crate) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
         self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
             Transition::SettlePayment { key: k, id: i, .. }
             | Transition::CancelPayment { key: k, id: i }
             | Transition::SettleSubcontract { key: k, id: i }
-            | Transition::CancelSubcontract { key: k, id: i } => k == key && *i == id,
+            | Transition::CancelSubcontract { key: k, id: i }
+            | Transition::FailPayment { key: k, id: i, .. } => k == key && *i == id,
             _ => false,
         })
     }

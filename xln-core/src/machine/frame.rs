@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::forward::Changes;
 use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome};
 use super::{Machine, MachineState};
 use crate::chain::{ChainAction, ChainCall, ChainFact, ChainView};
@@ -26,28 +27,29 @@ pub(super) struct Frame {
     pub(super) signed: Vec<SignedNonce>,
     config: Option<ChannelConfig>,
     /// Boxed: a step takes them out and puts them back often.
-    channels: BTreeMap<EntityId, Box<Channel>>,
+    pub(super) channels: BTreeMap<EntityId, Box<Channel>>,
     /// Channels that did not exist before; dropped again if nothing came of them.
     created: BTreeSet<EntityId>,
     speculative: BTreeMap<EntityId, Box<ChannelState>>,
-    chains: Option<BTreeMap<ChainId, ChainView>>,
     directory: Option<Directory>,
+    pub(super) chains: Option<BTreeMap<ChainId, ChainView>>,
     parts: BTreeMap<EntityId, Vec<Part>>,
     effects: Vec<(EffectId, Effect)>,
     done: Vec<EffectId>,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     outcomes: Vec<InputOutcome>,
     agreed: Vec<(EntityId, Evidence)>,
+    pub(super) routes: Changes,
     next_command: u64,
     next_effect: u64,
 }
 
 /// What a step works with besides the frame.
-struct Work<'a> {
-    machine: &'a MachineState,
+pub(super) struct Work<'a> {
+    pub(super) machine: &'a MachineState,
     instruments: &'a Instruments,
     verifier: &'a mut Verifier,
-    now: UnixSeconds,
+    pub(super) now: UnixSeconds,
     signer: &'a mut dyn SignatureSource,
 }
 
@@ -68,6 +70,7 @@ impl Frame {
             events: Vec::new(),
             outcomes: Vec::new(),
             agreed: Vec::new(),
+            routes: Changes::default(),
             next_command: state.next_command,
             next_effect: state.next_effect,
         })
@@ -86,13 +89,20 @@ impl Frame {
             let outcome = self.input(&mut work, input)?;
             self.outcomes.push(outcome);
         }
-        let touched: Vec<EntityId> = self.channels.keys().copied().collect();
-        for peer in touched {
-            self.with_channel(&mut work, peer, |channel, env| {
-                channel.vigil(env)?;
-                channel.watch_signers(env);
-                channel.try_propose(env)
-            })?;
+        loop {
+            self.route(&mut work)?;
+            let touched: Vec<EntityId> = self.channels.keys().copied().collect();
+            for peer in touched {
+                self.with_channel(&mut work, peer, |channel, env| {
+                    channel.vigil(env)?;
+                    channel.watch_signers(env);
+                    channel.try_propose(env)
+                })?;
+            }
+            // A block may turn out to have no room for what was forwarded: the lock that it was for is given back at once.
+            if !self.has_route_news(&work) {
+                break;
+            }
         }
         for peer in core::mem::take(&mut self.created) {
             if self.channels.get(&peer).is_some_and(|c| c.is_pristine()) {
@@ -139,6 +149,7 @@ impl Frame {
                 },
             )?,
             Input::Tick => self.tick(work)?,
+            Input::Expect(payment) => self.expect(work, payment),
         }
         Ok(InputOutcome::Taken)
     }
@@ -151,6 +162,9 @@ impl Frame {
     fn command(&mut self, work: &mut Work<'_>, command: &Command) -> Result<InputOutcome, StageError> {
         if !self.ensure_channel(work, command.peer)? {
             return Ok(InputOutcome::Refused(CommandError::UnknownPeer));
+        }
+        if self.is_bound(work, command) {
+            return Ok(InputOutcome::Refused(CommandError::Reserved));
         }
         let id = CommandId(self.next_command);
         let mut speculative = self.speculative.remove(&command.peer);
@@ -205,6 +219,7 @@ impl Frame {
                     self.directory(work).advance(point, entities);
                     self.each(work, Channel::relies_on_chains, |_, _| Ok(()))?;
                 }
+                self.routes.revealed.extend_from_slice(reveals);
                 for change in changes {
                     if let Some(peer) = peer_of(work.machine.entity, &change.pair) {
                         self.quietly(work, peer, |c, env| {
@@ -272,7 +287,7 @@ impl Frame {
     }
 
     /// Runs on a channel that may have to be made; an impossible peer is passed over.
-    fn quietly(
+    pub(super) fn quietly(
         &mut self,
         work: &mut Work<'_>,
         peer: EntityId,
@@ -308,7 +323,7 @@ impl Frame {
         Ok(true)
     }
 
-    fn config<'a>(&'a self, machine: &'a MachineState) -> &'a ChannelConfig {
+    pub(super) fn config<'a>(&'a self, machine: &'a MachineState) -> &'a ChannelConfig {
         self.config.as_ref().unwrap_or(&machine.config)
     }
 
@@ -345,6 +360,7 @@ impl Frame {
             }
         }
         self.events.extend(out.events);
+        self.routes.ended.extend(out.ended.into_iter().map(|ended| (peer, ended)));
         self.signed.extend(out.signed);
         self.agreed.extend(out.agreed.into_iter().map(|evidence| (peer, evidence)));
         for action in out.actions {
@@ -419,6 +435,7 @@ impl Frame {
         }
         let lasting = self.effects.iter().filter(|(_, effect)| !matches!(effect, Effect::Send { .. }));
         state.outbox.extend(lasting.cloned());
+        self.routes.merge(&mut state.routing);
         state.next_command = self.next_command;
         state.next_effect = self.next_effect;
         Effects {

@@ -2,7 +2,9 @@
 //! outside an [`Effect`], and nothing gets out before the record that explains it is durable (`docs/protocol.md`
 //! section 5). The types hold the order: a staged frame borrows the machine, and only its commit gives effects.
 
+mod forward;
 mod frame;
+mod overlay;
 mod stage;
 mod types;
 
@@ -24,6 +26,7 @@ use crate::crypto::SignatureError;
 use crate::entity::{Claim, Directory, Permission, Verifier};
 use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
+use forward::Routing;
 use types::{unversioned, versioned};
 
 /// All that a machine is; what a snapshot holds.
@@ -36,6 +39,7 @@ pub(crate) struct MachineState {
     chains: BTreeMap<ChainId, ChainView>,
     directory: Directory,
     outbox: BTreeMap<EffectId, Effect>,
+    routing: Routing,
     next_command: u64,
     next_effect: u64,
 }
@@ -126,6 +130,7 @@ impl Machine {
             chains: BTreeMap::new(),
             directory: Directory::default(),
             outbox: BTreeMap::new(),
+            routing: Routing::default(),
             next_command: 1,
             next_effect: 1,
         };
@@ -263,6 +268,12 @@ impl Machine {
     /// Effects that have not been completed; run them again after a restart, under the same names.
     pub fn pending_effects(&self) -> impl Iterator<Item = (EffectId, &Effect)> {
         self.state.outbox.iter().map(|(id, effect)| (*id, effect))
+    }
+
+    /// Locks of others that this machine has answered for and that are not gone yet.
+    #[must_use]
+    pub fn routes(&self) -> usize {
+        self.state.routing.len()
     }
 
     /// When to call with [`Input::Tick`] at the latest.

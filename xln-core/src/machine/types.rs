@@ -11,6 +11,7 @@ use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
+use crate::route::ExpectedPayment;
 use crate::transition::Transition;
 use crate::types::{Address, EntityId, Hash, HashKind, Secret, SubchannelKey, TokenId, UnixSeconds};
 
@@ -68,6 +69,8 @@ pub enum Input {
     RestoredFromBackup,
     /// Time has passed.
     Tick,
+    /// A payment will come that this node settles by itself when it does.
+    Expect(ExpectedPayment),
 }
 
 /// Something that the application wants from one channel.

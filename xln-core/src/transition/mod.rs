@@ -201,6 +201,15 @@ pub enum Transition {
         /// Which subcontract.
         id: u64,
     },
+    /// The beneficiary gives a payment up and says why, in a way that only the payment's sender can read.
+    FailPayment {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Which payment.
+        id: u64,
+        /// At most `FAILURE_BYTES`, opaque.
+        reason: Vec<u8>,
+    },
 }
 
 impl Transition {
@@ -217,6 +226,7 @@ impl Transition {
             | Self::AddPayment { key, .. }
             | Self::SettlePayment { key, .. }
             | Self::CancelPayment { key, .. }
+            | Self::FailPayment { key, .. }
             | Self::OfferSwap { key, .. }
             | Self::FillSwap { key, .. }
             | Self::CancelSwap { key, .. }
@@ -240,6 +250,7 @@ impl Transition {
             Self::OpenSubchannel { providers, .. } => providers.len().saturating_mul(20),
             Self::AddPayment { onion, .. } => onion.len(),
             Self::Memo { data } => data.len(),
+            Self::FailPayment { reason, .. } => reason.len(),
             Self::SyncChain { facts, reveals, recorded, .. } => facts
                 .tokens
                 .len()
@@ -370,6 +381,7 @@ impl<'a> Applier<'a> {
             }
             Transition::SettlePayment { key, id, secret } => self.settle_payment(key, *id, secret),
             Transition::CancelPayment { key, id } => self.cancel_payment(key, *id),
+            Transition::FailPayment { key, id, reason } => self.fail_payment(key, *id, reason),
             Transition::OfferSwap { key, give_token, give, want_token, want, min_fill, expiry } => {
                 self.offer_swap(key, (*give_token, *give), (*want_token, *want), *min_fill, *expiry)
             }

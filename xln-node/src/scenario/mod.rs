@@ -16,6 +16,7 @@ mod pump;
 mod refusal;
 pub mod report;
 mod reserves;
+mod route;
 mod step;
 mod world;
 

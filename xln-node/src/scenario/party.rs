@@ -84,6 +84,12 @@ impl Party {
         Ok(effects)
     }
 
+    /// What its node starts with.
+    #[must_use]
+    pub const fn config(&self) -> &ChannelConfig {
+        &self.options.config
+    }
+
     /// Its node.
     ///
     /// # Errors

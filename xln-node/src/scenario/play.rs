@@ -105,6 +105,7 @@ impl World {
     fn step(&mut self, step: &Step) -> Result<Option<Refusal>, RunError> {
         (self.touched, self.gas) = (false, 0);
         self.failures.clear();
+        self.sent_routes.clear();
         match &step.act {
             Act::Expect(expect) => self.check(expect).map(|()| None),
             Act::Together { steps } | Act::OneBlock { steps } => self.group(step, steps).map(|()| None),

@@ -59,6 +59,7 @@ impl World {
                     self.failures.push((issued.part, Refusal::of(error)));
                 }
             }
+            Event::PaymentEnded { payment, .. } => self.on_ended(by, payment),
             Event::Rejected { from, reason } => {
                 let (from, reason): (String, Rejection) = (self.name(from), *reason);
                 let by = self.name(&by);

@@ -112,6 +112,20 @@ pub enum Act {
         #[serde(default)]
         secret: Option<String>,
     },
+    Route {
+        by: String,
+        #[serde(default)]
+        via: Vec<String>,
+        to: String,
+        token: String,
+        amount: Amount,
+        #[serde(default)]
+        fee_ppm: u32,
+        #[serde(default)]
+        expires_in_s: Option<u64>,
+        #[serde(default)]
+        hash: Hashing,
+    },
     Offer {
         #[serde(rename = "as")]
         name: String,
@@ -332,7 +346,7 @@ pub struct Expect {
 }
 
 /// Steps of the language that this runner does not play.
-const UNSUPPORTED: [&str; 7] = ["route", "clause", "answer", "record", "exercise", "drop", "board"];
+const UNSUPPORTED: [&str; 6] = ["clause", "answer", "record", "exercise", "drop", "board"];
 
 /// Why a step cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
 use super::party::Party;
 use super::refusal::{Refusal, RunError};
+use super::route::SentRoute;
 use crate::transport::memory::MemoryNetwork;
 
 /// A lock or an offer by its name.
@@ -83,6 +84,10 @@ pub struct World {
     pub deferred: Vec<(String, xln_core::machine::Input)>,
     /// What was refused after it was accepted, in the present step, by inner step.
     pub failures: Vec<(Option<usize>, Refusal)>,
+    /// Routes that were made so far: each has a secret of its own.
+    pub routes_made: std::cell::Cell<u64>,
+    /// Routes that the present step has sent.
+    pub sent_routes: Vec<SentRoute>,
     /// Whether the present step changed a chain.
     pub touched: bool,
     /// Gas that the present step used.
@@ -114,7 +119,8 @@ impl World {
         for (number, (name, signer)) in signers.into_iter().enumerate() {
             let path = folder.path().join(format!("entity-{number}"));
             std::fs::create_dir(&path)?;
-            let party = Party::new(&name, signer, config.clone(), &ground, &path, GENESIS)?;
+            let config = ChannelConfig { routing: Some(super::route::policy(&name, &scenario)?), ..config.clone() };
+            let party = Party::new(&name, signer, config, &ground, &path, GENESIS)?;
             names.insert(party.id, name.clone());
             parties.insert(name, party);
         }
@@ -132,6 +138,8 @@ impl World {
             submissions: VecDeque::new(),
             deferred: Vec::new(),
             failures: Vec::new(),
+            routes_made: std::cell::Cell::new(0),
+            sent_routes: Vec::new(),
             touched: false,
             gas: 0,
             trace: trace.then(Vec::new),

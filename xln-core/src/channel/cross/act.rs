@@ -148,7 +148,7 @@ impl Channel {
     fn lock_of(&self, key: &SubchannelKey, id: u64) -> Option<&Payment> {
         match self.tip.state.subchannels.get(key)?.pending.get(&id)? {
             Pending::Payment(payment) => Some(payment),
-            Pending::Swap(_) => None,
+            Pending::Swap(_) | Pending::Subcontract(_) => None,
         }
     }
 
