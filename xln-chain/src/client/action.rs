@@ -8,7 +8,7 @@ use xln_core::commitment::Evidence;
 use xln_core::crypto::Signature;
 use xln_core::types::{DisputeFact, HashKind, Secret, Side, UnixSeconds};
 
-use super::word;
+use super::{Question, record_call, word};
 use crate::chain::Transaction;
 use crate::codec;
 use crate::contracts::depository::{Depository, IDepository};
@@ -63,6 +63,11 @@ pub fn action_transaction(
     let data = match &action.call {
         ChainCall::Reveal { provider, kind, secret } => {
             return Ok(Transaction::call(*provider, reveal(*kind, secret)));
+        }
+        ChainCall::Record { provider, instrument, not_before, question } => {
+            let (instrument, not_before, question) = (*instrument, *not_before, question.clone());
+            let call = record_call(&[Question { instrument, not_before, question }])?;
+            return Ok(Transaction::call(*provider, call.abi_encode()));
         }
         ChainCall::CooperativeUpdate { expiry, update, left: by_left, right: by_right } => {
             let update = update.encode().map_err(ActionError::Settlement)?.into();
