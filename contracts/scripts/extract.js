@@ -8,7 +8,7 @@ const contracts = {
   Depository: "Depository", DepositoryExtension: "DepositoryExtension", SubcontractProvider: "SubcontractProvider", EntityProvider: "EntityProvider",
   TestErc20: "TestErc20", TestErc20Fee: "TestErc20", TestErc20NoReturn: "TestErc20",
   TestErc721: "TestNfts", TestErc1155: "TestNfts", TestWallet: "TestWallet",
-  TestAnswers: "TestAnswers", TestFeed: "TestFeed", PriceOption: "PriceOption",
+  TestAnswers: "TestAnswers", TestFeed: "TestFeed", PriceOption: "PriceOption", TestMultisig: "TestMultisig",
 };
 const LIMIT = 24576; // EIP-170
 const INIT_LIMIT = 49152; // EIP-3860

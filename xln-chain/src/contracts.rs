@@ -78,3 +78,7 @@ contract!(
     /// An example of a custom instrument: an option on a price feed.
     price_option, PriceOption, "../contracts/artifacts/PriceOption.json"
 );
+contract!(
+    /// A wallet of several owners that signs by ERC-1271.
+    test_multisig, TestMultisig, "../contracts/artifacts/TestMultisig.json"
+);

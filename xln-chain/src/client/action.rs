@@ -8,11 +8,10 @@ use xln_core::commitment::Evidence;
 use xln_core::crypto::Signature;
 use xln_core::types::{DisputeFact, HashKind, Secret, Side, UnixSeconds};
 
-use super::word;
+use super::{Question, record_call, word};
 use crate::chain::Transaction;
 use crate::codec;
 use crate::contracts::depository::{Depository, IDepository};
-use crate::contracts::isubcontract_provider::ISubcontractProvider;
 use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::deploy::Deployment;
 use crate::error::{ActionError, ChainError};
@@ -66,7 +65,9 @@ pub fn action_transaction(
             return Ok(Transaction::call(*provider, reveal(*kind, secret)));
         }
         ChainCall::Record { provider, instrument, not_before, question } => {
-            return Ok(Transaction::call(*provider, record(*instrument, *not_before, question)?));
+            let (instrument, not_before, question) = (*instrument, *not_before, question.clone());
+            let call = record_call(&[Question { instrument, not_before, question }])?;
+            return Ok(Transaction::call(*provider, call.abi_encode()));
         }
         ChainCall::CooperativeUpdate { expiry, update, left: by_left, right: by_right } => {
             let update = update.encode().map_err(ActionError::Settlement)?.into();
@@ -119,13 +120,6 @@ pub fn action_transaction(
 
 fn reveal(kind: HashKind, secret: &Secret) -> Vec<u8> {
     SubcontractProvider::revealCall { kind: kind.index(), secrets: vec![secret.0.into()] }.abi_encode()
-}
-
-fn record(instrument: u16, not_before: UnixSeconds, question: &[u8]) -> Result<Vec<u8>, ActionError> {
-    let time = U40::try_from(not_before.0).map_err(|_| ActionError::TimeOutOfRange)?;
-    let question = Bytes::copy_from_slice(question);
-    let question = ISubcontractProvider::Question { instrument, notBefore: time, question };
-    Ok(ISubcontractProvider::recordCall { questions: vec![question] }.abi_encode())
 }
 
 fn bytes(signature: &Signature) -> Bytes {
