@@ -8,6 +8,7 @@ const contracts = {
   Depository: "Depository", SubcontractProvider: "SubcontractProvider", EntityProvider: "EntityProvider",
   TestErc20: "TestErc20", TestErc20Fee: "TestErc20", TestErc20NoReturn: "TestErc20",
   TestErc721: "TestNfts", TestErc1155: "TestNfts", TestWallet: "TestWallet",
+  TestMultisig: "TestMultisig", TestAnswers: "TestAnswers", TestFeed: "TestFeed", PriceOption: "PriceOption",
 };
 const LIMIT = 24576; // EIP-170
 fs.mkdirSync(target, { recursive: true });
