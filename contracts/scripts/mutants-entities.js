@@ -4,7 +4,7 @@ const P = "src/provider/";
 const E = "src/entity/";
 const V = E + "Verification.sol";
 const O = "src/examples/PriceOption.sol";
-const NOT_MINE = "                    if (!_signed(above, depth + 1, signature.word(member), digest, signature[pos + 2:end], permission)) {\n                        return false;\n                    }\n";
+const NOT_MINE = "                    if (!_signed(above, depth + 1, signature.bytes32At(member), digest, signature[pos + 2:end], permission)) {\n                        return false;\n                    }\n";
 // [file, what stands there, what is put there, the test that must fail, short]
 module.exports = [
   // Facts.

@@ -9,7 +9,7 @@ library Reader {
         }
     }
 
-    function word(bytes calldata data, uint256 pos) internal pure returns (bytes32 value) {
+    function bytes32At(bytes calldata data, uint256 pos) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
             value := calldataload(add(data.offset, pos))
         }
