@@ -81,8 +81,7 @@ impl Deployment {
         let arguments = EntityProvider::constructorCall { grace_: grace, boardDelay_: delay }.abi_encode();
         let entity_provider = deploy_code(chain, key, &EntityProvider::BYTECODE, &arguments).await?;
         let (provider, window) = (entity_provider.into(), seconds(window_s)?);
-        let arguments =
-            Depository::constructorCall { entityProvider_: provider, disputeWindow_: window }.abi_encode();
+        let arguments = Depository::constructorCall { entityProvider_: provider, disputeWindow_: window }.abi_encode();
         let depository = deploy_code(chain, key, &Depository::BYTECODE, &arguments).await?;
         let chain = chain.chain_id();
         Ok(Self { chain, depository, subcontract_provider, entity_provider, window_s, grace_s, board_delay_s })

@@ -1,6 +1,7 @@
 //! What enters from a chain and what is asked of it (`docs/protocol.md` section 7). Only the types and the confirmed
 //! view; who watches and submits is `xln-chain`.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -281,8 +282,9 @@ impl ChainView {
     fn remember_facts(&mut self, point: &ChainPoint, facts: &[RecordedFact]) {
         for fact in facts {
             let name = (fact.provider, fact.key);
-            if !self.facts.contains_key(&name) {
-                self.facts.insert(name, SeenFact { fact: *fact, number: point.number });
+            // The registry never records twice; the first one counts.
+            if let Entry::Vacant(place) = self.facts.entry(name) {
+                place.insert(SeenFact { fact: *fact, number: point.number });
                 self.fact_order.push_back(name);
             }
         }

@@ -441,7 +441,10 @@ fn what_cannot_be_begun_is_refused_by_name() {
     let poor = changed(|o| o.give.sum.amount = LIMIT + 1);
     assert_eq!(
         w.net.command(0, Action::CrossSwap(poor)),
-        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity { available: LIMIT, needed: LIMIT + 1 }))
+        InputOutcome::Refused(CommandError::Transition(TransitionError::InsufficientCapacity {
+            available: LIMIT,
+            needed: LIMIT + 1
+        }))
     );
     assert_eq!(w.net.channel(0).cross_swaps().count(), 0);
     // A bounded number of each.
@@ -795,6 +798,28 @@ fn a_restored_responder_locks_nothing_and_gives_nothing_back() {
         let moved = w.delta(0).map(|d| d != 0);
         assert_eq!(moved[0], moved[1], "{held_back}: {:?}", w.delta(0));
     }
+}
+
+#[test]
+fn a_restored_responder_does_not_take_a_lost_lock_for_none() {
+    let mut w = world();
+    w.accept(1, |_| {});
+    w.swap(0);
+    let (_, to, bytes) = w.net.wire.pop_front().unwrap();
+    let from = w.net.id(0);
+    w.net.stage(to, vec![Input::Message { from, bytes }]);
+    w.net.wire.clear();
+    // Its second leg is signed and in flight; the backup may be older than it knows.
+    w.net.stage(1, vec![Input::RestoredFromBackup]);
+    for _ in 0..3 {
+        w.connect();
+        w.pass(150);
+    }
+    assert!(!w.net.channel(1).is_recovering());
+    assert_eq!(w.locks(1), [1, 0], "neither locked anew nor given back");
+    w.pass(GIVE_S + 1000);
+    w.assert_idle();
+    assert_eq!(w.delta(0), [0, 0]);
 }
 
 #[derive(Clone, Debug)]

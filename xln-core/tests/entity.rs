@@ -523,3 +523,57 @@ proptest! {
         let _ = Quorum::decode(&mut Verifier::default(), &bytes);
     }
 }
+
+/// Vectors that were made without this code, for the contracts as well.
+#[test]
+fn known_answers() {
+    let file: serde_json::Value = serde_json::from_str(include_str!("vectors/organisations.json")).unwrap();
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let bytes = |v: &serde_json::Value| alloy_primitives::hex::decode(text(v)).unwrap();
+    let word = |v: &serde_json::Value| <[u8; 32]>::try_from(bytes(v)).unwrap();
+    let address = |v: &serde_json::Value| Address(bytes(v).try_into().unwrap());
+    let number = |v: &serde_json::Value| text(v).parse::<u128>().unwrap();
+    let entity = |v: &serde_json::Value| EntityId::parse(word(v)).unwrap();
+    for v in file["registered"].as_array().unwrap() {
+        let (chain, number) = (ChainId(number(&v["chainId"]) as u64), number(&v["number"]) as u64);
+        assert_eq!(EntityId::registered(chain, &address(&v["provider"]), number), Ok(entity(&v["entity"])));
+    }
+    let vectors = file["vectors"].as_array().unwrap();
+    assert_eq!(vectors.len(), 4);
+    for v in vectors {
+        let list = v["members"].as_array().unwrap().iter();
+        let list: Vec<_> = list.map(|m| (entity(&m["entity"]), number(&m["weight"]) as u32)).collect();
+        let board = Board::new(number(&v["threshold"]) as u32, &list).unwrap();
+        assert_eq!(board.encode(), bytes(&v["board"]));
+        assert_eq!(board.hash(), Hash(word(&v["boardHash"])));
+        let id = board.counterfactual();
+        assert_eq!(id, entity(&v["counterfactual"]));
+        let digest = Hash(word(&v["digest"]));
+        assert_eq!(approval_digest(&id, &digest), Hash(word(&v["approval"])));
+        if let Some(nested) = v.get("nestedApproval") {
+            let outer = approval_digest(&entity(&nested["outer"]), &digest);
+            assert_eq!(approval_digest(&id, &outer), Hash(word(&nested["approval"])));
+        }
+        let Some(d) = v.get("delegation") else { continue };
+        let all = [Permission::States, Permission::Dispute, Permission::Withdraw, Permission::Govern];
+        let bits = number(&d["permissions"]) as usize;
+        let permissions: Vec<_> = (0..4).filter(|i| bits >> i & 1 == 1).map(|i| all[i]).collect();
+        let limit = |l: &serde_json::Value| Limit {
+            key: SubchannelKey { chain: ChainId(number(&l["chainId"]) as u64), depository: address(&l["depository"]) },
+            token: TokenId(number(&l["token"]) as u32),
+            amount: number(&l["limit"]),
+        };
+        let delegation = Delegation::new(
+            address(&d["operator"]),
+            Permissions::of(&permissions),
+            UnixSeconds(number(&d["expiry"]) as u64),
+            number(&d["serial"]) as u32,
+            d["limits"].as_array().unwrap().iter().map(limit).collect(),
+        );
+        let delegation = delegation.unwrap();
+        assert_eq!(delegation.encode(), bytes(&d["bytes"]));
+        assert_eq!(delegation.hash(), Hash(word(&d["hash"])));
+        assert_eq!(delegation.digest(&id), Hash(word(&d["digest"])));
+        assert_eq!(approval_digest(&id, &delegation.digest(&id)), Hash(word(&d["approval"])));
+    }
+}

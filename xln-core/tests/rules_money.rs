@@ -96,7 +96,7 @@ fn rule_1_left_and_right_by_raw_bytes() {
     };
     let organisation = |tag: u8| {
         let mut bytes = [0; 32];
-        bytes[0] = tag;
+        (bytes[0], bytes[31]) = (tag, 1);
         EntityId::parse(bytes).unwrap()
     };
     // As text "0x09…" < "0x0a…" < "0x10…", as signed bytes 0x80 < 0x7f, as numbers of another byte order the tails decide.

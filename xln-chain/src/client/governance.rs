@@ -114,13 +114,7 @@ impl Govern {
     /// A decision with the entity's next nonce, [`EntityClient::nonce`](super::EntityClient::nonce). `expiry` is the last
     /// second of chain time at which it counts.
     #[must_use]
-    pub fn new(
-        deployment: &Deployment,
-        entity: EntityId,
-        nonce: u64,
-        expiry: UnixSeconds,
-        call: &GovernCall,
-    ) -> Self {
+    pub fn new(deployment: &Deployment, entity: EntityId, nonce: u64, expiry: UnixSeconds, call: &GovernCall) -> Self {
         let (chain, provider) = (deployment.chain, deployment.entity_provider);
         Self { chain, provider, entity, nonce, expiry, call: call.calldata() }
     }
@@ -129,8 +123,7 @@ impl Govern {
     #[must_use]
     pub fn digest(&self) -> Hash {
         let Self { nonce, expiry, call, .. } = self;
-        let message =
-            typed::Govern { entity: word(&self.entity), nonce: *nonce, expiry: expiry.0, call: call.clone() };
+        let message = typed::Govern { entity: word(&self.entity), nonce: *nonce, expiry: expiry.0, call: call.clone() };
         Hash(message.eip712_signing_hash(&domain(self.chain, self.provider)).0)
     }
 

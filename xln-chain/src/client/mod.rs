@@ -32,8 +32,8 @@ pub use crate::codec::Funding;
 
 use crate::chain::{Chain, Receipt, Transaction};
 use crate::contracts::depository::Depository;
-use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::contracts::subcontract_provider::ISubcontractProvider;
+use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::deploy::Deployment;
 use crate::error::{ActionError, ChainError};
 

@@ -2,9 +2,7 @@
 
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall;
-use xln_core::types::{
-    Address, EntityId, Hash, HashKind, Pair, RecordedFact, TokenFact, TokenId, UnixSeconds,
-};
+use xln_core::types::{Address, EntityId, Hash, HashKind, Pair, RecordedFact, TokenFact, TokenId, UnixSeconds};
 
 use super::{DepositoryClient, Token, word};
 use crate::chain::{Chain, Transaction};
@@ -221,7 +219,8 @@ impl<C: Chain> DepositoryClient<C> {
     /// # Errors
     /// As [`Chain::call`].
     pub async fn instrument(&self, id: u16) -> Result<Option<Address>, ChainError> {
-        let found = self.read(self.deployment.subcontract_provider, &SubcontractProvider::instrumentCall { id }).await?;
+        let found =
+            self.read(self.deployment.subcontract_provider, &SubcontractProvider::instrumentCall { id }).await?;
         Ok(Some(found.into()).filter(|address| *address != Address::ZERO))
     }
 

@@ -37,7 +37,11 @@ impl Content {
 /// Everything that [`content`] looks at.
 pub(super) fn filter(config: &WatchConfig) -> LogFilter {
     LogFilter {
-        addresses: [&config.depositories, &config.providers, &config.entity_providers].into_iter().flatten().copied().collect(),
+        addresses: [&config.depositories, &config.providers, &config.entity_providers]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect(),
         events: vec![
             Depository::CollateralUpdated::SIGNATURE_HASH,
             Depository::Settled::SIGNATURE_HASH,

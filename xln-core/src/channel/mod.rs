@@ -1,6 +1,7 @@
 //! The two-party machine of one channel (`docs/protocol.md` section 5): what is agreed, what is in flight, what was signed
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
+mod allowance;
 mod cross;
 mod dispute;
 mod ended;
@@ -21,6 +22,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
+use allowance::SpentBy;
 pub use cross::{CROSS_TAG, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, MAX_CROSS_SWAPS};
 pub use dispute::Arguments;
 pub use ended::{End, Ended};
@@ -206,6 +208,8 @@ pub struct Channel {
     signers: Signers,
     /// Cross-chain swaps that are not over, and what the application lets the peer begin.
     crosses: cross::CrossSwaps,
+    /// What operators of the peer have paid by delegations with limits.
+    spent: SpentBy,
 }
 
 impl Channel {
@@ -243,6 +247,7 @@ impl Channel {
             sync_refused: BTreeMap::new(),
             signers: Signers::default(),
             crosses: cross::CrossSwaps::default(),
+            spent: SpentBy::new(),
         })
     }
 

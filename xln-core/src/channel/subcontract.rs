@@ -246,7 +246,8 @@ impl Channel {
 
     /// When what decides itself by time alone, and can take nothing from this side, has come to its end.
     pub(super) fn vesting_ends(&self) -> impl Iterator<Item = UnixSeconds> {
-        let keys = self.tip.state.subchannels.keys().filter(|key| self.frozen(key).is_none());
+        let idle = |key: &&SubchannelKey| !self.recovering && self.frozen(key).is_none();
+        let keys = self.tip.state.subchannels.keys().filter(idle);
         let all = keys.flat_map(|key| self.subcontracts(key).map(move |(id, s)| (key, id, s)));
         let mine = all.filter(|(_, _, s)| s.asks.is_empty() && s.is_free_for(self.me));
         mine.filter(|(key, id, _)| !self.ended.contains(&(**key, *id))).map(|(_, _, s)| s.last)

@@ -195,6 +195,11 @@ impl Walk<'_> {
         if self.permission.is_some_and(|permission| !delegation.permissions().contains(permission)) {
             return Err(OrganisationError::NotPermitted.into());
         }
+        // Nobody could count what leaves by a member's operator: the chain refuses it, too.
+        let uncounted = path.len() > 1 && !delegation.limits().is_empty();
+        if uncounted && self.permission == Some(Permission::Withdraw) {
+            return Err(OrganisationError::NotPermitted.into());
+        }
         self.key(&delegation.operator(), &approval_digest(entity, digest), &Signature::compact(operator))?;
         // What is within another board depends on where it stands, so only an outermost delegation is remembered.
         let name = (path.len() == 1).then(|| self.name(entity, delegation, approval));

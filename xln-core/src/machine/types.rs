@@ -141,10 +141,6 @@ pub enum Action {
         /// Fills, and the body if this node does not hold it.
         arguments: Arguments,
     },
-    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
-    CrossSwap(CrossSwapOffer),
-    /// Let the peer begin one cross-chain swap on exactly these terms.
-    AcceptCrossSwap(CrossSwapConsent),
     /// Put a secret into the registry on chain.
     Reveal {
         /// By which subchannel's Depository.
@@ -183,6 +179,10 @@ pub enum Action {
         /// What is asked.
         question: Vec<u8>,
     },
+    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
+    CrossSwap(CrossSwapOffer),
+    /// Let the peer begin one cross-chain swap on exactly these terms.
+    AcceptCrossSwap(CrossSwapConsent),
 }
 
 /// Names an effect for its whole life, also over restarts.

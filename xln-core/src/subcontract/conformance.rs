@@ -291,7 +291,8 @@ impl Kit<'_> {
         for (index, started_at) in self.times.iter().enumerate() {
             for deadline in self.times.iter().skip(index) {
                 let counted: Vec<_> = answers.iter().map(|a| a.filter(|a| a.at <= *deadline)).collect();
-                let ends = [*started_at, *deadline, deadline.plus(1)];
+                let mut ends = alloc::vec![*started_at, *deadline, deadline.plus(1)];
+                ends.dedup();
                 for now in ends {
                     let known: Vec<_> = answers.iter().map(|a| a.filter(|a| a.at <= now)).collect();
                     let clock = Clock { at: *started_at, facts_until: *deadline, seen: now };

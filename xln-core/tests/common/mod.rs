@@ -278,6 +278,17 @@ impl Net {
 
     /// The next confirmed block, seen by the given parties.
     pub fn chain_for(&mut self, who: &[usize], kinds: Vec<xln_core::chain::ChangeKind>, reveals: Vec<Reveal>) {
+        self.facts_for(who, kinds, reveals, Vec::new());
+    }
+
+    /// [`Net::chain_for`] with recorded facts.
+    pub fn facts_for(
+        &mut self,
+        who: &[usize],
+        kinds: Vec<xln_core::chain::ChangeKind>,
+        reveals: Vec<Reveal>,
+        facts: Vec<RecordedFact>,
+    ) {
         let pair = self.pair();
         let changes: Vec<ChainChange> = kinds.into_iter().map(|kind| ChainChange { key: KEY, pair, kind }).collect();
         let point = self.point();
@@ -288,7 +299,7 @@ impl Net {
                     point,
                     changes: changes.clone(),
                     reveals: reveals.clone(),
-                    facts: Vec::new(),
+                    facts: facts.clone(),
                     entities: Vec::new(),
                 })],
             );
