@@ -77,7 +77,7 @@ const mutants = [
   [P + "Swaps.sol", "if (fillsAt > offer.expiry)", "if (fillsAt >= offer.expiry)", "test_swap_takerFillsAtItsEarlyFinalize", 0],
   [P + "Swaps.sol", "if (offerId < next) return 0;", "", "test_swap_malformedFills", 0],
   // Tokens.
-  [D + "Tokens.sol", "if (_lock != address(0)) revert Reentered();\n        _lock = where;", "_lock = where;", "test_reentrancy", 1],
+  [D + "Tokens.sol", "if (_lock != 0) revert Reentered();\n        _lock = uint256(uint160(where));", "_lock = uint256(uint160(where));", "test_reentrancy", 1],
   [D + "Tokens.sol", "received = _balance20(where) - before;", "received = amount; before;", "test_rule21_feeOnTransferCreditedByBalance", 0],
   [D + "Tokens.sol", "if (left > amount) revert TransferFailed();", "", "test_reentrancy", 0],
   [D + "Tokens.sol", "operator != address(this) || ", "", "test_hooksOnlyDuringOwnDeposit", -1],

@@ -204,4 +204,49 @@ contract DebtsTest is Base {
         eq(dep.debtTotal(left, 0), all - paid, "total");
         eq(reserves(left, 0) + reserves(right, 0), has, "debts are not value");
     }
+
+    /// A queue of 10,000 entries, some of them forgiven, is read and paid in pieces.
+    function test_tenThousandDebts() public {
+        uint256 n = 10_000;
+        // All of the one shape that closes make, put into storage at once: a close each would take the test minutes.
+        owe(1, 1);
+        bytes32 queueSlot = keccak256(abi.encode(uint256(0), keccak256(abi.encode(left, uint256(0)))));
+        bytes32 entries = keccak256(abi.encode(uint256(0), keccak256(abi.encode(left, uint256(1)))));
+        eqb(vm.load(address(dep), queueSlot), bytes32(uint256(1) << 96 | uint256(1) << 64 | uint256(1) << 32), "where it is");
+        for (uint256 i = 1; i < n; ++i) {
+            bytes32 at = keccak256(abi.encode(i, entries));
+            vm.store(address(dep), at, right);
+            vm.store(address(dep), bytes32(uint256(at) + 1), bytes32(uint256(1)));
+        }
+        vm.store(address(dep), queueSlot, bytes32(n << 96 | n << 64 | n << 32));
+        uint64[] memory some = new uint64[](8);
+        for (uint64 i; i < 8; ++i) some[i] = i;
+        settle(forgive(some, hex"00"));
+        for (uint64 i; i < 8; ++i) some[i] = 5_000 + i;
+        settle(forgive(some, hex"00"));
+        depositEth(leftAddr, n);
+        // Pages, also such as begin in a hole.
+        (uint256 seen, uint256 sum, uint64 from) = (0, 0, 0);
+        while (from < n) {
+            (IDepositoryTypes.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(left, 0, from, 1_000);
+            yes(tail == n && e.length <= 1_000, "page");
+            for (uint256 i; i < e.length; ++i) sum += e[i].amount;
+            seen += e.length;
+            from = (from > head ? from : head) + 1_000;
+        }
+        yes(seen == n - 16 && sum == n - 16 && dep.debtTotal(left, 0) == sum, "all of them");
+        uint256 open = seen;
+        uint256 calls;
+        while (open != 0) {
+            vm.prank(leftAddr);
+            vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.DebtsOutstanding.selector, left, 0));
+            dep.withdraw(0, 1, leftAddr);
+            (, open) = dep.enforceDebts(left, 0, 500);
+            ++calls;
+        }
+        eq(calls, n / 500, "in pieces");
+        yes(reserves(right, 0) == n - 16 && reserves(left, 0) == 16, "paid");
+        vm.prank(leftAddr);
+        dep.withdraw(0, 16, leftAddr);
+    }
 }

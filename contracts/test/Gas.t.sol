@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDepository} from "../src/interfaces/IDepository.sol";
 import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
@@ -101,6 +102,31 @@ contract GasTest is Base {
         fund(leftAddr, 0, 10 ether);
         update("cooperative update, first of channel", Codec.diff(0, 1 ether, 0, -1 ether));
         update("cooperative update", Codec.diff(0, 1 ether, 0, -1 ether));
+    }
+
+    /// A relayed batch of one cooperative update, beside the update itself by whom it is sent otherwise.
+    function test_gas_batch() public {
+        existing();
+        bytes memory ops;
+        uint256 direct;
+        for (uint256 i; i < 3; ++i) {
+            bytes memory data = Codec.diff(0, 1 ether, 0, -1 ether);
+            (uint32 epoch, uint32 nonce) = epochAndNonce();
+            bytes memory r = sig(rightKey, settlementDigest(UPDATE, epoch, nonce, uint64(T0 + 1 hours), data));
+            ops = abi.encodeCall(IDepository.cooperativeUpdate, (left, right, uint64(T0 + 1 hours), data, "", r));
+            if (i == 0) {
+                vm.prank(leftAddr);
+                dep.cooperativeUpdate(left, right, uint64(T0 + 1 hours), data, "", r);
+                direct = vm.lastCallGas().gasTotalUsed;
+                continue;
+            }
+            ops = abi.encodePacked(uint8(0), uint128(0), uint24(ops.length), ops);
+            bytes memory s = sig(leftKey, batchDigest(left, dep.batchNonce(left), uint64(T0 + 1 hours), ops));
+            vm.prank(address(0x5e1a7));
+            dep.processBatch(left, uint64(T0 + 1 hours), ops, s);
+            string memory name = i == 1 ? "relayed batch of one, over the direct call, first of entity" : "relayed batch of one, over the direct call";
+            vm.snapshotValue("gas", name, vm.lastCallGas().gasTotalUsed - direct);
+        }
     }
 
     function closeGas(string memory name, int128 offdelta) private {

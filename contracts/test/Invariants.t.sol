@@ -25,8 +25,8 @@ contract InvariantsTest {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[16] memory all = [
-            Handler.deposit.selector, Handler.withdraw.selector, Handler.transfer.selector, Handler.lock.selector,
+        bytes4[17] memory all = [
+            Handler.deposit.selector, Handler.withdraw.selector, Handler.transfer.selector, Handler.batch.selector, Handler.lock.selector,
             Handler.update.selector, Handler.forgive.selector, Handler.enforce.selector, Handler.closeTogether.selector,
             Handler.startDispute.selector, Handler.startEmpty.selector, Handler.counterDispute.selector,
             Handler.accept.selector, Handler.finalize.selector, Handler.attackConsent.selector,
@@ -89,7 +89,7 @@ contract InvariantsTest {
             Handler.Ghost memory g = h.ghost(i);
             if (epoch != g.epoch) revert Broken("epoch", epoch, g.epoch);
             if (nonce != g.nonce) revert Broken("nonce", nonce, g.nonce);
-            bytes32 want = g.running ? keccak256(abi.encode(g.dispute)) : bytes32(0);
+            bytes32 want = g.running ? h.hashOfDispute(i) : bytes32(0);
             if (hash != want) revert Broken("dispute", uint256(hash), uint256(want));
             if (epoch < epochs[i] || nonce < nonces[i]) revert Broken("fell", epoch, nonce);
             (epochs[i], nonces[i]) = (epoch, nonce);

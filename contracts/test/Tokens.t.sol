@@ -69,6 +69,31 @@ contract BadToken {
     }
 }
 
+/// ERC-2612 in short: whoever gives v = 27 may.
+contract PermitToken {
+    mapping(address => uint256) public balanceOf;
+    mapping(address => mapping(address => uint256)) public allowance;
+    mapping(bytes32 => bool) private used;
+
+    function mint(address to, uint256 value) external {
+        balanceOf[to] += value;
+    }
+
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+        bytes32 id = keccak256(abi.encode(owner, r, s));
+        require(v == 27 && deadline >= block.timestamp && !used[id], "permit");
+        used[id] = true;
+        allowance[owner][spender] = value;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        allowance[from][msg.sender] -= value;
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+        return true;
+    }
+}
+
 contract TokensTest is Base {
     function register(IDepositoryTypes.TokenKind kind, address token, uint256 id) private returns (uint32) {
         return dep.registerToken(kind, token, id);
@@ -326,4 +351,46 @@ contract TokensTest is Base {
     }
 
     receive() external payable {}
+
+    function test_permit() public {
+        PermitToken token = new PermitToken();
+        uint32 id = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, address(token), 0);
+        token.mint(leftAddr, 100);
+        vm.prank(leftAddr);
+        dep.depositWithPermit(right, id, 10, T0, 27, "r", "s");
+        eq(reserves(right, id), 10, "for whom it says");
+        // Used by somebody who saw it: the allowance is there.
+        token.permit(leftAddr, address(dep), 20, T0, 27, "r", "t");
+        vm.prank(leftAddr);
+        dep.depositWithPermit(left, id, 20, T0, 27, "r", "t");
+        eq(reserves(left, id), 20, "front-run");
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
+        dep.depositWithPermit(left, id, 5, T0, 28, "r", "u");
+        // Never with another's tokens.
+        token.permit(leftAddr, address(dep), 20, T0, 27, "r", "v");
+        vm.prank(rightAddr);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
+        dep.depositWithPermit(right, id, 20, T0, 27, "r", "v");
+        vm.expectRevert(IDepositoryTypes.UnknownToken.selector);
+        dep.depositWithPermit(left, 99, 5, T0, 27, "r", "u");
+        address nft = vm.deployCode("TestNfts.sol:TestErc721");
+        uint32 other = dep.registerToken(IDepositoryTypes.TokenKind.Erc721, nft, 1);
+        vm.expectRevert(IDepositoryTypes.WrongTokenKind.selector);
+        dep.depositWithPermit(left, other, 1, T0, 27, "r", "u");
+    }
+
+    /// In a batch of left's that anybody sends, left's tokens.
+    function test_permit_inABatch() public {
+        PermitToken token = new PermitToken();
+        uint32 id = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, address(token), 0);
+        token.mint(leftAddr, 100);
+        Codec.Op[] memory ops = new Codec.Op[](2);
+        ops[0].data = abi.encodeCall(IDepository.depositWithPermit, (left, id, 10, T0, 27, "r", "s"));
+        ops[1].data = abi.encodeCall(IDepository.reserveToReserve, (right, id, 4));
+        bytes memory data = Codec.operations(ops);
+        bytes memory s_ = sig(leftKey, batchDigest(left, 0, type(uint64).max, data));
+        dep.processBatch(left, type(uint64).max, data, s_);
+        yes(reserves(left, id) == 6 && reserves(right, id) == 4, "deposited and sent on");
+    }
 }

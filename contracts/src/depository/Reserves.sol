@@ -10,7 +10,13 @@ abstract contract Reserves is Signatures {
 
     /// `token << 128 | reserve`; a reserve above is shown as 2^128 - 1.
     function _emitReserve(bytes32 entity, uint32 token, uint256 reserve) internal {
-        emit ReserveUpdated(entity, uint256(token) << 128 | _shown(reserve));
+        uint256 word = uint256(token) << 128 | _shown(reserve);
+        bytes32 topic = ReserveUpdated.selector;
+        // Assembly: one word, in scratch memory.
+        assembly ("memory-safe") {
+            mstore(0, word)
+            log2(0, 0x20, topic, entity)
+        }
     }
 
     function _shown(uint256 reserve) internal pure returns (uint256) {

@@ -64,8 +64,9 @@ abstract contract State is IDepositoryTypes {
     uint32 internal _tokenCount = 1;
 
     /// 0: free; WITHDRAWING: closed; else the token that may hand over NFTs right now.
-    address internal transient _lock;
-    address internal constant WITHDRAWING = address(1);
+    /// A whole word, which is written without reading it before.
+    uint256 internal transient _lock;
+    uint256 internal constant WITHDRAWING = 1;
     /// Whom the Depository's calls to itself are by: the entity of the running batch.
     bytes32 internal transient _actor;
     /// Tokens that the running batch has borrowed.
@@ -96,6 +97,11 @@ abstract contract State is IDepositoryTypes {
             mstore(0x20, or(RESERVE_SPACE, and(token, 0xffffffff)))
             slot := keccak256(0, 0x40)
         }
+    }
+
+    /// Second word of what a bucket's slot is the hash of; the first is the channel's key.
+    function _bucketKey(uint32 token) internal pure returns (uint256) {
+        return BUCKET_SPACE | token;
     }
 
     /// Of `ondelta << 128 | collateral`.

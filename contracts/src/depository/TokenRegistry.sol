@@ -44,7 +44,7 @@ abstract contract TokenRegistry is Delegated {
     }
 
     function _expected(address operator, bytes4 selector) private view returns (bytes4) {
-        if (operator != address(this) || msg.sender != _lock) revert UnexpectedTransfer();
+        if (operator != address(this) || uint256(uint160(msg.sender)) != _lock) revert UnexpectedTransfer();
         return selector;
     }
 

@@ -32,8 +32,8 @@ abstract contract Tokens is Reserves {
         TokenInfo storage info = _tokens[token];
         (TokenKind kind, address where) = (info.kind, info.token);
         if (where == address(0)) revert UnknownToken();
-        if (_lock != address(0)) revert Reentered();
-        _lock = where;
+        if (_lock != 0) revert Reentered();
+        _lock = uint256(uint160(where));
         address payer = _payer();
         uint256 received;
         if (kind == TokenKind.Erc20) {
@@ -55,7 +55,7 @@ abstract contract Tokens is Reserves {
             received = IToken(where).balanceOf(address(this), id) - before;
         }
         if (received == 0) revert TransferFailed();
-        _lock = address(0);
+        _lock = 0;
         _credit(entity, token, received);
     }
 
@@ -63,7 +63,7 @@ abstract contract Tokens is Reserves {
         if (amount == 0) revert ZeroAmount();
         if (_flashed(token) != 0) revert FlashOpen(token);
         if (to == address(0) || to == address(this)) revert InvalidEntity();
-        if (_lock != address(0)) revert Reentered();
+        if (_lock != 0) revert Reentered();
         _lock = WITHDRAWING;
         _debit(_caller(), token, amount);
         if (token == 0) {
@@ -76,7 +76,7 @@ abstract contract Tokens is Reserves {
         } else {
             _sendToken(token, amount, to);
         }
-        _lock = address(0);
+        _lock = 0;
     }
 
     function _sendToken(uint32 token, uint256 amount, address to) private {

@@ -9,26 +9,27 @@ abstract contract Payments is ISubcontractProvider {
     error UnknownKind();
     error MalformedBatch();
 
-    /// `u8 head || u8 length || u40 expiry || amount || 32-byte hash`
-    uint256 private constant BEFORE_AMOUNT = 7;
-    uint256 private constant SHA256 = 0x40;
+    /// u8 sizes, u40 base.
+    uint256 private constant PAYLOAD_HEAD = 6;
+    /// Hash and head; offset and amount are as long as `sizes` says.
+    uint256 private constant ENTRY = 33;
 
-    /// First reveal of each hash, in unix seconds: never overwritten, never deleted. It is the word `tag ^ time` in slot
-    /// `hash ^ tag`, the tag being one of its kind; a mapping would hash once more for each payment of a finalize. That
-    /// nobody can lock with a hash that only leads to a word of something else, the word has the tag, too: no counter,
-    /// fact, address or code hash is within 2^40 of a tag.
-    uint256 private constant TAG = uint256(keccak256("xln registry of secrets")) & ~uint256(0xffffffffff);
-    /// What tells the tag of sha256, from bit 6 of an entry's head.
-    uint256 private constant TAG_SHIFT = 200;
+    /// First reveal of each hash: never overwritten, never deleted. In slot `~hash`, since a mapping would hash once more
+    /// for each payment of a finalize; no slot of anything else is the complement of a hash of 32 bytes. The word is
+    /// `tag + unix seconds`, the tag being one of its kind: else one could lock with a hash that has no preimage, but
+    /// leads to the word of something else. No counter, fact, address or code hash is within 2^40 above a tag.
+    /// `keccak256("xln registry of secrets")` without its first bit and its last 40.
+    uint256 private constant TAG = 0x6529a2bb563d5631e8c21bbe588e6e82caff6c7227a6acd593e2e40000000000;
+    uint256 private constant SHA256 = 0x8000000000000000000000000000000000000000000000000000000000000000;
 
     function _tag(uint256 kind) private pure returns (uint256) {
-        return TAG ^ (kind == 0 ? 0 : SHA256 << TAG_SHIFT);
+        return kind == 0 ? TAG : TAG | SHA256;
     }
 
-    /// The word itself; not zero if the hash is revealed.
+    /// Zero if it is not.
     function _revealed(uint256 tag, bytes32 hash) private view returns (uint256 time) {
         assembly ("memory-safe") {
-            time := xor(sload(xor(hash, tag)), tag)
+            time := sub(sload(not(hash)), tag)
             if shr(40, time) { time := 0 }
         }
     }
@@ -56,7 +57,7 @@ abstract contract Payments is ISubcontractProvider {
             }
             if (_revealed(tag, hash) == 0) {
                 assembly ("memory-safe") {
-                    sstore(xor(hash, tag), xor(timestamp(), tag))
+                    sstore(not(hash), add(tag, timestamp()))
                 }
             }
         }
@@ -70,45 +71,57 @@ abstract contract Payments is ISubcontractProvider {
 
     /// Pays what was revealed at chain time `<= expiry`; waits for what is unrevealed and unexpired.
     function _applyPayments(int256[] memory deltas, bytes calldata payload) internal view returns (uint256 pendingUntil) {
-        uint256 malformed;
-        uint256 tagBase = TAG;
-        // Assembly: this loop sets the price of a payment in a finalize. A sum of at most 1,680 amounts below 2^128 and a
-        // delta below 2^128 cannot overflow. A wrong index or length is found out at the end: until then it writes to
-        // memory that nobody reads.
-        assembly {
-            let n := mload(deltas)
-            let values := add(deltas, 0x20)
-            let item := payload.offset
-            let end := add(item, payload.length)
-            for {} lt(item, end) {} {
-                let word := calldataload(item)
-                let head := byte(0, word)
-                let size := byte(1, word)
-                let tag := xor(tagBase, shl(TAG_SHIFT, and(head, SHA256)))
-                item := add(item, add(size, BEFORE_AMOUNT))
-                let time := xor(sload(xor(calldataload(item), tag)), tag)
-                item := add(item, 0x20)
-                let expiry := and(shr(200, word), 0xffffffffff)
-                let index := and(head, 0x1f)
-                malformed := or(malformed, or(gt(size, 16), or(and(head, 0x20), iszero(lt(index, n)))))
-                // Revealed, and at `<= expiry`: a word without the tag, as that of no reveal, is far above.
-                switch gt(time, expiry)
-                case 0 {
-                    let p := add(values, shl(5, index))
-                    let amount := shr(sub(256, shl(3, size)), shl(56, word))
-                    // A payment of left lowers delta: minus in two's complement.
-                    let sign := sub(0, shr(7, head))
-                    mstore(p, add(mload(p), sub(xor(amount, sign), sign)))
-                }
-                default {
-                    // Unrevealed: wait while it may still be.
-                    if and(gt(shr(40, time), 0), and(iszero(gt(timestamp(), expiry)), gt(expiry, pendingUntil))) {
-                        pendingUntil := expiry
-                    }
-                }
+        if (payload.length == 0) return 0;
+        // What left and right are paid in all, by token index: right's at 32 and on.
+        uint256[] memory sums = new uint256[](64);
+        pendingUntil = _sum(sums, payload);
+        // An expiry beyond 40 bits is none.
+        if (pendingUntil > type(uint40).max) revert MalformedBatch();
+        unchecked {
+            for (uint256 i; i < 32; ++i) {
+                (uint256 toLeft, uint256 toRight) = (sums[i], sums[i + 32]);
+                if (toLeft | toRight == 0) continue;
+                if (i >= deltas.length) revert MalformedBatch();
+                // Fewer than 2^11 amounts below 2^128, and a delta below 2^128.
+                deltas[i] += int256(toLeft) - int256(toRight);
             }
-            malformed := or(malformed, xor(item, end))
         }
-        if (malformed != 0) revert MalformedBatch();
+    }
+
+    /// Too great if the payload is malformed.
+    function _sum(uint256[] memory sums, bytes calldata payload) private view returns (uint256 pendingUntil) {
+        // Assembly: this loop sets the price of a payment in a finalize.
+        assembly ("memory-safe") {
+            let table := add(sums, 0x20)
+            let word := calldataload(payload.offset)
+            let base := add(TAG, shr(216, shl(8, word)))
+            // From an entry's second word on: the head, the offset, the amount.
+            let amountStart := add(8, shl(3, shr(253, word)))
+            let offsetShift := sub(264, amountStart)
+            let amountShift := sub(256, shl(3, and(byte(0, word), 0x1f)))
+            let stride := add(add(ENTRY, and(byte(0, word), 0x1f)), shr(253, word))
+            let end := add(payload.offset, payload.length)
+            let item := add(payload.offset, PAYLOAD_HEAD)
+            if or(
+                or(gt(amountStart, 48), lt(amountShift, 128)),
+                or(iszero(lt(item, end)), mod(sub(end, item), stride))
+            ) {
+                pendingUntil := not(0)
+                end := item
+            }
+            for {} lt(item, end) { item := add(item, stride) } {
+                word := calldataload(add(item, 0x20))
+                // As the registry's word would be if it was revealed at the expiry.
+                let last := add(add(base, shr(offsetShift, shl(8, word))), and(word, SHA256))
+                if shr(40, sub(last, sload(not(calldataload(item))))) {
+                    // Late or unrevealed: wait while it may still be. What was revealed late is past its expiry.
+                    last := sub(last, add(TAG, and(word, SHA256)))
+                    if iszero(or(gt(timestamp(), last), lt(last, pendingUntil))) { pendingUntil := last }
+                    continue
+                }
+                last := add(table, and(shr(243, word), 0x7e0))
+                mstore(last, add(mload(last), shr(amountShift, shl(amountStart, word))))
+            }
+        }
     }
 }

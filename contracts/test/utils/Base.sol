@@ -172,6 +172,11 @@ abstract contract Base {
         return typed(keccak256(abi.encode(t, chKey, epoch, nonce, bodyHash, keccak256(fills))));
     }
 
+    function batchDigest(bytes32 who, uint64 nonce, uint64 expiry, bytes memory operations) internal view returns (bytes32) {
+        bytes32 t = keccak256("Batch(bytes32 entity,uint64 nonce,uint64 expiry,bytes operations)");
+        return typed(keccak256(abi.encode(t, who, nonce, expiry, keccak256(operations))));
+    }
+
     // Steps that many tests share.
 
     function epochAndNonce() internal view returns (uint32 epoch, uint32 nonce) {

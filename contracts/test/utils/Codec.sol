@@ -83,17 +83,10 @@ library Codec {
         }
     }
 
-    /// The shortest form of an amount.
-    function short(uint128 amount) internal pure returns (uint8 size, bytes memory out) {
-        while (size < 16 && amount >> (8 * size) != 0) ++size;
-        out = new bytes(size);
-        for (uint256 i; i < size; ++i) out[i] = bytes1(uint8(amount >> (8 * (size - 1 - i))));
-    }
-
     /// `amount` in favour of the caller, an account, into its channel with another account.
     function funding(address peer, uint128 amount) internal pure returns (bytes memory) {
-        (uint8 size, bytes memory bytes_) = short(amount);
-        return abi.encodePacked(uint8(0xa0) | size, peer, bytes_);
+        uint8 size = sizeOf(amount);
+        return abi.encodePacked(uint8(0xa0) | size, peer, cut(amount, size));
     }
 
     struct Op {
@@ -131,13 +124,32 @@ library Codec {
         return abi.encodePacked(uint8(1), token, offdelta, uint8(0));
     }
 
+    function sizeOf(uint256 value) internal pure returns (uint8 size) {
+        while (value >> (8 * size) != 0) ++size;
+    }
+
+    function cut(uint256 value, uint8 size) internal pure returns (bytes memory out) {
+        out = new bytes(size);
+        for (uint256 i; i < size; ++i) out[i] = bytes1(uint8(value >> (8 * (size - 1 - i))));
+    }
+
     function payments(Payment[] memory list) internal pure returns (bytes memory out) {
         out = abi.encodePacked(uint16(1));
+        if (list.length == 0) return out;
+        uint128 most;
+        uint40 first = type(uint40).max;
+        uint40 last;
+        for (uint256 i; i < list.length; ++i) {
+            if (list[i].amount > most) most = list[i].amount;
+            if (list[i].expiry < first) first = list[i].expiry;
+            if (list[i].expiry > last) last = list[i].expiry;
+        }
+        (uint8 a, uint8 e) = (sizeOf(most), sizeOf(last - first));
+        out = abi.encodePacked(out, (e << 5) | a, first);
         for (uint256 i; i < list.length; ++i) {
             Payment memory p = list[i];
-            uint8 head = (p.payerIsLeft ? 0x80 : 0) | (p.kind << 6) | p.index;
-            (uint8 size, bytes memory amount) = short(p.amount);
-            out = abi.encodePacked(out, head, size, p.expiry, amount, p.hash);
+            uint8 head = (p.kind << 7) | (p.payerIsLeft ? 0x20 : 0) | p.index;
+            out = abi.encodePacked(out, p.hash, head, cut(p.expiry - first, e), cut(p.amount, a));
         }
     }
 

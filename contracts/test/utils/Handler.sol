@@ -56,6 +56,11 @@ contract Handler is Base {
         return ghosts[chKey];
     }
 
+    function hashOfDispute(uint256 c) external returns (bytes32) {
+        pick(c);
+        return hashOf(ghosts[chKey].dispute);
+    }
+
     function endsOf(uint256 c) public view returns (uint256 l, uint256 r) {
         (l, r) = c % 3 == 0 ? (0, 1) : c % 3 == 1 ? (1, 2) : (0, 2);
         if (ids[l] > ids[r]) (l, r) = (r, l);
@@ -240,6 +245,47 @@ contract Handler is Base {
         } catch {
             yes(!may, "could not be finalized");
         }
+    }
+
+    /// A relayed batch: borrows, moves what it borrowed through a friend's reserve or a channel, and gives it back. What
+    /// may be skipped is. Value is conserved whatever happens.
+    function batch(uint256 who, uint256 to, uint256 t, uint256 borrowed, uint256 amount) external only(who % 3, 9) {
+        (who, to, t) = (who % 3, to % 3, t % 2);
+        if (clear(who, t)) _batch(who, to, tokenList[t], uint128(borrowed % 1e9 + 1), amount);
+    }
+
+    function _batch(uint256 who, uint256 to, uint32 token, uint128 borrowed, uint256 amount) private {
+        uint256 had = dep.reserveOf(ids[who], token);
+        amount = bound(amount, had);
+        // One more than there is needs what was borrowed, and cannot be given back, unless what the friend owes comes back.
+        bool may = to == who || amount < had;
+        bool owed = dep.debtTotal(ids[to], token) != 0;
+        bytes memory data = batchOps(ids[who], ids[to], token, borrowed, uint128(amount + 1));
+        yes(relay(who, data) == may || owed, "borrowed and kept, or refused");
+    }
+
+    function relay(uint256 who, bytes memory data) private returns (bool) {
+        uint64 nonce = dep.batchNonce(ids[who]);
+        bytes memory signature = sig(keys[who], batchDigest(ids[who], nonce, type(uint64).max, data));
+        try dep.processBatch(ids[who], type(uint64).max, data, signature) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    function batchOps(bytes32 who, bytes32 to, uint32 token, uint128 borrowed, uint128 amount)
+        private
+        pure
+        returns (bytes memory)
+    {
+        Codec.Op[] memory ops = new Codec.Op[](4);
+        ops[0].data = abi.encodeCall(IDepository.flash, (token, borrowed));
+        ops[1].data = abi.encodeCall(IDepository.reserveToReserve, (who, token, borrowed));
+        ops[2].data = abi.encodeCall(IDepository.reserveToReserve, (to, token, amount));
+        ops[2].skip = true;
+        ops[3].data = abi.encodeCall(IDepository.enforceDebts, (to, token, 3));
+        return Codec.operations(ops);
     }
 
     /// Signatures of strangers, or of one side for both, move nothing.

@@ -31,6 +31,7 @@ interface Vm {
     function readFile(string calldata path) external view returns (string memory);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function store(address where, bytes32 slot, bytes32 word) external;
     function load(address where, bytes32 slot) external view returns (bytes32);
     function lastCallGas() external view returns (Gas memory);
 
