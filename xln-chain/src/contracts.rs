@@ -31,13 +31,6 @@ contract!(
     /// Instruments and the registry of secrets.
     subcontract_provider, SubcontractProvider, "../contracts/artifacts/SubcontractProvider.json"
 );
-/// The registry's interface.
-pub mod isubcontract_provider {
-    alloy_sol_types::sol!(
-        #[derive(Debug, PartialEq, Eq)]
-        "../contracts/src/interfaces/ISubcontractProvider.sol"
-    );
-}
 contract!(
     /// Who may sign for an entity.
     entity_provider, EntityProvider, "../contracts/artifacts/EntityProvider.json"
