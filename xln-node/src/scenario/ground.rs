@@ -244,6 +244,13 @@ impl Ground {
         self.places.values().find(|place| place.client.deployment().key() == *key)
     }
 
+    /// The name of a subchannel's chain; empty if there is none.
+    #[must_use]
+    pub fn name_of(&self, key: &SubchannelKey) -> String {
+        let found = self.places.iter().find(|(_, place)| place.client.deployment().key() == *key);
+        found.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
     /// The subchannel of a token.
     ///
     /// # Errors

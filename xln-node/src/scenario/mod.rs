@@ -16,6 +16,7 @@ mod pump;
 mod refusal;
 pub mod report;
 mod reserves;
+mod shadow;
 mod step;
 mod world;
 

@@ -8,6 +8,7 @@ use xln_core::types::{EntityId, Pair};
 
 use super::ground::now;
 use super::refusal::{Refusal, RunError, Verdict};
+use super::shadow::Operation;
 use super::world::{Submission, World};
 use crate::driver::is_overtaken;
 use crate::transport::Transport;
@@ -141,7 +142,9 @@ impl World {
         let place = self.ground.place_of(&submission.action.key);
         let Some(place) = place else { return Ok(Err(Refusal::named("UnknownDepository", "no such Depository"))) };
         let answer = now(place.client.submit(&party.signer, &submission.action));
-        self.receipt(answer)
+        let chain = self.ground.name_of(&submission.action.key);
+        let operation = Operation::Act { by: submission.by, action: submission.action.clone() };
+        self.receipt_of(&chain, &operation, answer)
     }
 
     /// Takes a receipt into account, or says why there is none.

@@ -16,6 +16,7 @@ use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
 use super::party::Party;
 use super::refusal::{Refusal, RunError};
+use super::shadow::Shadow;
 use crate::transport::memory::MemoryNetwork;
 
 /// A lock or an offer by its name.
@@ -87,6 +88,8 @@ pub struct World {
     pub touched: bool,
     /// Gas that the present step used.
     pub gas: u64,
+    /// What the chains must say.
+    pub shadow: Shadow,
     /// Messages and effects, if they are wanted.
     pub trace: Option<Vec<Value>>,
     /// Removed with the world.
@@ -118,6 +121,7 @@ impl World {
             names.insert(party.id, name.clone());
             parties.insert(name, party);
         }
+        let shadow = Shadow::new(&scenario, &ground, &parties);
         Ok(Self {
             scenario,
             now: GENESIS,
@@ -134,6 +138,7 @@ impl World {
             failures: Vec::new(),
             touched: false,
             gas: 0,
+            shadow,
             trace: trace.then(Vec::new),
             _folder: folder,
         })
