@@ -87,7 +87,7 @@ fn complain(text: &str) {
 impl ScenarioArgs {
     fn run(self) -> std::io::Result<bool> {
         let json = self.json || (!self.table && !std::io::stdout().is_terminal());
-        let show = Show { json, options: Options { trace: self.trace, model: self.model } };
+        let show = Show { json, options: Options { trace: self.trace, model: self.model, volatile: false } };
         let bar = progress(self.files.len());
         for path in &self.files {
             // Collected first, so that the progress bar and the report never write into each other.

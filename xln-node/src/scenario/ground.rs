@@ -251,6 +251,12 @@ impl Ground {
         found.map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
+    /// The subchannel of a token that was found.
+    #[must_use]
+    pub fn key_of(&self, token: &TokenPlace) -> Option<SubchannelKey> {
+        self.places.get(&token.chain).map(|place| place.client.deployment().key())
+    }
+
     /// The subchannel of a token.
     ///
     /// # Errors

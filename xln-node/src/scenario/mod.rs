@@ -18,6 +18,7 @@ pub mod report;
 mod reserves;
 mod shadow;
 mod step;
+mod wealth;
 mod world;
 
 use std::path::Path;

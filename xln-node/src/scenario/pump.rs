@@ -214,7 +214,7 @@ impl World {
         if self.network.is_cut(pair) || self.is_level(pair) { Ok(()) } else { self.connect(pair) }
     }
 
-    fn is_level(&self, pair: &Pair) -> bool {
+    pub(super) fn is_level(&self, pair: &Pair) -> bool {
         let mut tips = Vec::new();
         for (_, name, peer) in self.ends(pair) {
             let Ok(node) = self.party(&name).and_then(super::party::Party::node) else { continue };

@@ -14,7 +14,8 @@ use xln_merkle::keccak256;
 
 use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
-use super::party::Party;
+use super::party::{Party, Shelf};
+use super::play::Options;
 use super::refusal::{Refusal, RunError};
 use super::shadow::Shadow;
 use crate::transport::memory::MemoryNetwork;
@@ -84,6 +85,8 @@ pub struct World {
     pub deferred: Vec<(String, xln_core::machine::Input)>,
     /// What was refused after it was accepted, in the present step, by inner step.
     pub failures: Vec<(Option<usize>, Refusal)>,
+    /// What became of the inner steps of the present one.
+    pub parts: Vec<Option<Refusal>>,
     /// Whether the present step changed a chain.
     pub touched: bool,
     /// Gas that the present step used.
@@ -93,7 +96,7 @@ pub struct World {
     /// Messages and effects, if they are wanted.
     pub trace: Option<Vec<Value>>,
     /// Removed with the world.
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -101,8 +104,8 @@ impl World {
     ///
     /// # Errors
     /// [`RunError`] if the file contradicts itself or a store or chain cannot be made.
-    pub fn new(scenario: Scenario, trace: bool) -> Result<Self, RunError> {
-        let folder = tempfile::Builder::new().prefix("xln-scenario-").tempdir()?;
+    pub fn new(scenario: Scenario, options: Options) -> Result<Self, RunError> {
+        let folder = if options.volatile { None } else { Some(tempfile::Builder::new().prefix("xln-scenario-").tempdir()?) };
         let signers = signers(&scenario)?;
         let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
         let ground = Ground::new(&scenario, &owners)?;
@@ -115,9 +118,15 @@ impl World {
         };
         let (mut parties, mut names) = (BTreeMap::new(), BTreeMap::new());
         for (number, (name, signer)) in signers.into_iter().enumerate() {
-            let path = folder.path().join(format!("entity-{number}"));
-            std::fs::create_dir(&path)?;
-            let party = Party::new(&name, signer, config.clone(), &ground, &path, GENESIS)?;
+            let shelf = match &folder {
+                None => Shelf::Memory(Vec::new()),
+                Some(folder) => {
+                    let path = folder.path().join(format!("entity-{number}"));
+                    std::fs::create_dir(&path)?;
+                    Shelf::Folder(path)
+                }
+            };
+            let party = Party::new(&name, signer, config.clone(), &ground, shelf, GENESIS)?;
             names.insert(party.id, name.clone());
             parties.insert(name, party);
         }
@@ -136,10 +145,11 @@ impl World {
             submissions: VecDeque::new(),
             deferred: Vec::new(),
             failures: Vec::new(),
+            parts: Vec::new(),
             touched: false,
             gas: 0,
             shadow,
-            trace: trace.then(Vec::new),
+            trace: options.trace.then(Vec::new),
             _folder: folder,
         })
     }
