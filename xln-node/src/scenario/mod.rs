@@ -8,6 +8,7 @@ mod expect;
 mod faults;
 mod file;
 mod ground;
+pub mod history;
 mod model;
 mod party;
 mod plan;

@@ -91,6 +91,11 @@ impl Play {
         self.play_step(&step)
     }
 
+    /// Steps over which wealth was compared.
+    pub(super) const fn compared(&self) -> u64 {
+        self.wealth.compared
+    }
+
     /// Plays one step that is not in the file, as [`Play::next_step`] does.
     ///
     /// # Errors

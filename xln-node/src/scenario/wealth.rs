@@ -143,6 +143,8 @@ impl Wealth {
                 for step in Step::parse_all(steps).ok()? {
                     match &step.act {
                         Act::Together { .. } | Act::OneBlock { .. } => return None,
+                        // Of several payments some may be refused.
+                        Act::Pay { times: Some(_), .. } => parts.push(None),
                         act => parts.push(self.one(world, act)),
                     }
                 }

@@ -53,6 +53,11 @@ impl Queue {
         self.entries.iter().filter(|(.., amount)| !amount.is_zero())
     }
 
+    /// How many there were ever.
+    pub(crate) fn ever(&self) -> u64 {
+        self.next
+    }
+
     fn is_empty(&self) -> bool {
         self.open().next().is_none()
     }
