@@ -112,10 +112,13 @@ impl Wealth {
         let group = matches!(step.act, Act::Together { .. } | Act::OneBlock { .. });
         for (number, part) in moves.iter().enumerate() {
             let part_refused = group && world.parts.get(number).is_some_and(Option::is_some);
-            if refused || part_refused {
+            if refused && !group {
                 continue;
             }
             let Some(part) = part else { return Ok(()) };
+            if refused || part_refused {
+                continue;
+            }
             for ((who, token), amount) in part {
                 add(&mut expected, who, token, *amount);
             }
