@@ -140,10 +140,10 @@ fn collect(teller: &mut Teller, world: &World) -> Vec<Value> {
     let mut steps = Vec::new();
     for coin in teller.cast.tokens.clone() {
         for who in teller.cast.entities.clone() {
-            if world.debt(&who, &coin.name).is_ok_and(|debt| !debt.is_zero()) && teller.random.chance(70) {
+            if world.owes(&who, &coin.name) && teller.random.chance(70) {
                 steps.push(json!({ "do": "enforce", "of": who, "token": coin.name }));
             }
-            let reserve = world.reserve(&who, &coin.name).unwrap_or_default();
+            let reserve = world.free(&who, &coin.name);
             if !reserve.is_zero() && teller.random.chance(20) {
                 let amount = if coin.nft { "1".to_owned() } else { reserve.to_string() };
                 steps.insert(0, json!({ "do": "withdraw", "by": who, "token": coin.name, "amount": amount }));

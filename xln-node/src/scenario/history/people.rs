@@ -44,8 +44,8 @@ impl Cast {
             entities.push((*name).to_owned());
         }
         let (mut tokens, mut coins) = (Vec::new(), Map::new());
-        let two_chains = random.chance(30);
-        for number in 1..=random.choose(&[1, 2, 2, 3]) {
+        let two_chains = random.chance(20);
+        for number in 1..=random.choose(&[1, 2, 2, 3, 3]) {
             let plain = ["erc20", "erc20", "erc20", "eth", "erc1155", "erc20_no_return", "erc20_fee", "erc721"];
             let kind = random.choose(&plain.map(str::to_owned));
             // One coin of a chain is enough.

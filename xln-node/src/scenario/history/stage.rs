@@ -81,10 +81,10 @@ impl Stage {
         };
         self.reorganised |= matches!(step.act, Act::Reorg { .. }) && refusal.is_none();
         self.ended = is_end(value);
-        self.tally.step(&step.name, refusal.is_some());
+        self.tally.step(&step.name, refusal.as_ref());
         annotate(&mut bare, refusal.as_ref(), &self.play.world.parts);
         for (part, refusal) in parts(&bare).zip(&self.play.world.parts) {
-            self.tally.step(part, refusal.is_some());
+            self.tally.step(part, refusal.as_ref());
         }
         Ok(Outcome { told: Some(bare), worked: refusal.is_none() })
     }

@@ -1,5 +1,6 @@
 //! One function for each kind of step: it looks for something that can be done, and now and then does it wrong.
 
+use alloy_primitives::U256;
 use serde_json::{Map, Value, json};
 use xln_core::state::Pending;
 use xln_core::types::{Pair, Side};
@@ -51,6 +52,9 @@ impl Teller {
         else {
             return 0;
         };
+        if channel.frozen(&key).is_some() {
+            return 0;
+        }
         let tokens = place.ids.iter().filter_map(|id| channel.state().token(&key, *id));
         let amounts = tokens.filter_map(|t| t.out_capacity(channel.side()).ok());
         amounts.filter_map(|amount| u128::try_from(amount).ok()).max().unwrap_or(0)
@@ -58,7 +62,7 @@ impl Teller {
 
     /// A part of what there is; nothing to tell if there is nothing, but for once.
     fn part(&mut self, available: u128) -> Option<String> {
-        if available == 0 && !self.random.chance(8) {
+        if available == 0 && !self.random.chance(3) {
             return None;
         }
         Some(self.random.around(available).to_string())
@@ -98,8 +102,12 @@ impl Teller {
         Some(step)
     }
 
-    pub(super) fn credit(&mut self, _: &World) -> Option<Value> {
+    pub(super) fn credit(&mut self, world: &World) -> Option<Value> {
         let ((by, peer), coin, usual) = (self.two(), self.coin(), self.amount());
+        let frozen = world.ground.key(&coin.name).is_ok_and(|key| world.view(&by, &peer).is_some_and(|c| c.frozen(&key).is_some()));
+        if frozen && !self.random.chance(5) {
+            return None;
+        }
         let amount = if self.random.chance(15) { 0 } else { self.random.around(usual) };
         Some(json!({ "do": "credit", "by": by, "peer": peer, "token": coin.name, "amount": amount.to_string() }))
     }
@@ -137,26 +145,27 @@ impl Teller {
     }
 
     /// A lock or an offer: nearly always one that is pending.
-    fn made(&mut self, world: &World, of: &[Made]) -> Option<Made> {
+    fn made(&mut self, world: &World, of: &[Made], frozen: bool) -> Option<Made> {
         let pending = |made: &&Made| {
             let named = world.named.get(&made.name);
             let found = named.and_then(|n| {
-                let subchannel = world.view(&n.by, &n.peer)?.state().subchannels.get(&n.key)?;
+                let channel = world.view(&n.by, &n.peer).filter(|c| frozen || c.frozen(&n.key).is_none())?;
+                let subchannel = channel.state().subchannels.get(&n.key)?;
                 subchannel.pending.get(&n.id?).map(|_| ())
             });
             found.is_some()
         };
         let open: Vec<Made> = of.iter().filter(pending).cloned().collect();
-        if self.random.chance(8) { self.random.pick(of).cloned() } else { self.random.pick(&open).cloned() }
+        if self.random.chance(5) { self.random.pick(of).cloned() } else { self.random.pick(&open).cloned() }
     }
 
-    fn a_lock(&mut self, world: &World) -> Option<Made> {
+    fn a_lock(&mut self, world: &World, frozen: bool) -> Option<Made> {
         let locks = self.locks.clone();
-        self.made(world, &locks)
+        self.made(world, &locks, frozen)
     }
 
     pub(super) fn settle(&mut self, world: &World) -> Option<Value> {
-        let lock = self.a_lock(world)?;
+        let lock = self.a_lock(world, false)?;
         let mut step = json!({ "do": "settle", "payment": lock.name });
         match self.random.below(20) {
             0 => set(&mut step, "secret", json!("wrong")),
@@ -167,7 +176,7 @@ impl Teller {
     }
 
     pub(super) fn cancel(&mut self, world: &World) -> Option<Value> {
-        let lock = self.a_lock(world)?;
+        let lock = self.a_lock(world, false)?;
         let mut step = json!({ "do": "cancel", "payment": lock.name });
         if self.random.chance(40) {
             set(&mut step, "by", json!(lock.by));
@@ -176,7 +185,7 @@ impl Teller {
     }
 
     pub(super) fn reveal(&mut self, world: &World) -> Option<Value> {
-        let lock = self.a_lock(world)?;
+        let lock = self.a_lock(world, true)?;
         let mut step = json!({ "do": "reveal", "payment": lock.name });
         if self.random.chance(20) {
             set(&mut step, "by", json!(self.who()));
@@ -193,6 +202,9 @@ impl Teller {
         let give = self.part(self.capacity(world, &by, &peer, &coin))?;
         let there = self.capacity(world, &peer, &by, &other);
         let usual = self.amount();
+        if there == 0 && !self.random.chance(8) {
+            return None;
+        }
         let want = if there > 0 && self.random.chance(80) { self.random.up_to(there) } else { usual };
         let (name, expiry) = (self.name("offer"), self.expires_in_s());
         let mut step = json!({
@@ -219,10 +231,23 @@ impl Teller {
         found.unwrap_or(0)
     }
 
+    /// What of an offer the other side can pay for.
+    fn affordable(&self, world: &World, offer: &Made) -> u128 {
+        let remains = self.remains(world, offer);
+        let found = world.named.get(&offer.name).and_then(|n| {
+            let channel = world.view(&n.peer, &n.by)?;
+            let Pending::Swap(swap) = channel.state().subchannels.get(&n.key)?.pending.get(&n.id?)? else { return None };
+            let there = channel.state().token(&n.key, swap.want_token)?.out_capacity(channel.side()).ok()?;
+            let most = U256::from(there).checked_mul(U256::from(swap.give))?.checked_div(U256::from(swap.want))?;
+            Some(u128::try_from(most).unwrap_or(u128::MAX))
+        });
+        found.map_or(remains, |most| most.min(remains))
+    }
+
     pub(super) fn fill(&mut self, world: &World) -> Option<Value> {
         let offers = self.offers.clone();
-        let offer = self.made(world, &offers)?;
-        let give = self.part(self.remains(world, &offer))?;
+        let offer = self.made(world, &offers, false)?;
+        let give = self.part(self.affordable(world, &offer))?;
         let mut step = json!({ "do": "fill", "swap": offer.name, "give": give });
         if self.random.chance(4) {
             set(&mut step, "by", json!(offer.by));
@@ -232,7 +257,7 @@ impl Teller {
 
     pub(super) fn unoffer(&mut self, world: &World) -> Option<Value> {
         let offers = self.offers.clone();
-        let offer = self.made(world, &offers)?;
+        let offer = self.made(world, &offers, false)?;
         let mut step = json!({ "do": "unoffer", "swap": offer.name });
         if self.random.chance(10) {
             set(&mut step, "by", json!(offer.peer));
@@ -255,15 +280,18 @@ impl Teller {
         // Left takes something out, right does, left pays something in, both, or only ondelta moves.
         let out = amount(share);
         let rest = amount(collateral.saturating_sub(share));
-        let paid = amount(free(world, &left, &coin));
+        let reserve = free(world, &left, &coin);
+        let paid = amount(reserve);
         let moved = amount(collateral);
         let (l, r, ondelta) = match self.random.below(6) {
-            0 => (out, 0, out.wrapping_neg()),
-            1 => (0, rest, 0),
-            2 => (out, rest, out.wrapping_neg()),
-            3 => (paid.wrapping_neg(), 0, paid),
-            4 => (paid.wrapping_neg(), paid, 0),
-            _ => (0, 0, if self.random.chance(50) { moved } else { moved.wrapping_neg() }),
+            0 if share > 0 => (out, 0, out.wrapping_neg()),
+            1 if share < collateral => (0, rest, 0),
+            2 if collateral > 0 => (out, rest, out.wrapping_neg()),
+            3 if reserve > 0 => (paid.wrapping_neg(), 0, paid),
+            4 if reserve > 0 => (paid.wrapping_neg(), paid, 0),
+            5 if collateral > 0 => (0, 0, if self.random.chance(50) { moved } else { moved.wrapping_neg() }),
+            _ if self.random.chance(90) => return None,
+            _ => (out, rest, moved),
         };
         let mut step = json!({ "do": "settlement", "by": by, "peer": peer });
         let owed = [(pair.left(), pair.right()), (pair.right(), pair.left())].iter().any(|(debtor, creditor)| {
@@ -349,8 +377,10 @@ impl Teller {
     }
 
     /// A remembered state of a pair, of either side.
-    fn state(&mut self, by: &str, peer: &str) -> Option<String> {
-        let of = |made: &&Made| made.by == by && made.peer == peer;
+    fn state(&mut self, world: &World, by: &str, peer: &str) -> Option<String> {
+        let pair = world.pair(by, peer).ok()??;
+        let wrong = self.random.chance(10);
+        let of = |made: &&Made| made.by == by && made.peer == peer && (wrong || is_of_this_epoch(world, &pair, &made.name));
         let own: Vec<Made> = self.states.iter().filter(of).cloned().collect();
         self.random.pick(&own).map(|made| made.name.clone())
     }
@@ -358,8 +388,13 @@ impl Teller {
     pub(super) fn dispute(&mut self, world: &World) -> Option<Value> {
         let (by, peer) = self.two();
         world.view(&by, &peer)?;
+        let pair = world.pair(&by, &peer).ok()??;
+        let runs = |chain| world.shadow.ledger(chain).is_some_and(|ledger| ledger.line(&pair).dispute.is_some());
+        if world.ground.places.keys().any(|chain| runs(chain)) && !self.random.chance(10) {
+            return None;
+        }
         let mut step = json!({ "do": "dispute", "by": by, "peer": peer });
-        match (self.random.below(10), self.state(&by, &peer)) {
+        match (self.random.below(10), self.state(world, &by, &peer)) {
             (0..6, Some(state)) => set(&mut step, "with", json!(state)),
             (6 | 7, _) => {
                 let chain = self.coin().chain;
@@ -407,13 +442,28 @@ impl Teller {
 
     pub(super) fn counter(&mut self, world: &World) -> Option<Value> {
         let (starter, other) = self.disputed(world)?;
+        if !self.is_stale(world, &starter, &other) && !self.random.chance(10) {
+            return None;
+        }
         let (mut step, by, peer) = self.actor("counter", (&starter, &other), 65);
         let (owner, against) = if self.random.chance(70) { (&by, &peer) } else { (&starter, &other) };
-        if let (true, Some(state)) = (self.random.chance(35), self.state(owner, against)) {
+        if let (true, Some(state)) = (self.random.chance(35), self.state(world, owner, against)) {
             set(&mut step, "with", json!(state));
         }
         self.argued(world, &mut step, &by, &peer);
         Some(step)
+    }
+
+    /// Whether something newer than what is shown could be.
+    fn is_stale(&self, world: &World, starter: &str, other: &str) -> bool {
+        world.ground.places.iter().any(|(chain, place)| {
+            let key = place.client.deployment().key();
+            let pair = world.pair(starter, other).ok().flatten();
+            let line = pair.zip(world.shadow.ledger(chain)).map(|(pair, ledger)| ledger.line(&pair));
+            let shown = line.and_then(|line| line.dispute);
+            let best = world.view(other, starter).and_then(|channel| channel.best_evidence(&key));
+            shown.zip(best).is_some_and(|(shown, best)| best.nonce.0 > shown.nonce && best.body_hash() != shown.body_hash)
+        })
     }
 
     pub(super) fn accept(&mut self, world: &World) -> Option<Value> {
@@ -434,7 +484,7 @@ impl Teller {
     pub(super) fn enforce(&mut self, world: &World) -> Option<Value> {
         let mut owing = Vec::new();
         for coin in &self.cast.tokens {
-            let owes = |who: &&String| world.debt(who, &coin.name).is_ok_and(|debt| !debt.is_zero());
+            let owes = |who: &&String| world.owes(who, &coin.name);
             owing.extend(self.cast.entities.iter().filter(owes).map(|who| (who.clone(), coin.name.clone())));
         }
         let (of, token) = match self.random.pick(&owing).cloned() {
@@ -557,6 +607,16 @@ impl Teller {
     }
 }
 
+/// Whether a remembered state could be shown now.
+fn is_of_this_epoch(world: &World, pair: &Pair, name: &str) -> bool {
+    world.remembered.get(name).is_some_and(|evidence| {
+        evidence.iter().any(|e| {
+            let chain = world.ground.name_of(&e.key);
+            world.shadow.ledger(&chain).is_some_and(|ledger| ledger.line(pair).epoch == e.epoch)
+        })
+    })
+}
+
 fn free(world: &World, who: &str, coin: &Coin) -> u128 {
-    world.reserve(who, &coin.name).ok().and_then(|amount| u128::try_from(amount).ok()).unwrap_or(0)
+    u128::try_from(world.free(who, &coin.name)).unwrap_or(u128::MAX)
 }

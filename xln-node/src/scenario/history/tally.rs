@@ -6,6 +6,7 @@ use std::fmt;
 use xln_core::types::Hash;
 
 use crate::scenario::play::Play;
+use crate::scenario::refusal::Refusal;
 use crate::scenario::step::Act;
 use crate::scenario::world::World;
 
@@ -14,6 +15,8 @@ use crate::scenario::world::World;
 pub struct Tally {
     /// By step: worked, refused.
     pub steps: BTreeMap<String, (u64, u64)>,
+    /// Refusals by step and name.
+    pub refusals: BTreeMap<String, u64>,
     /// By what it is, see [`Tally::NOTABLE`].
     pub notable: BTreeMap<&'static str, u64>,
 }
@@ -41,6 +44,10 @@ impl Tally {
             let sum = self.steps.entry(name.clone()).or_default();
             (sum.0, sum.1) = (sum.0.saturating_add(*worked), sum.1.saturating_add(*refused));
         }
+        for (name, count) in &other.refusals {
+            let sum = self.refusals.entry(name.clone()).or_default();
+            *sum = sum.saturating_add(*count);
+        }
         for (name, count) in &other.notable {
             self.met(name, *count);
         }
@@ -51,7 +58,12 @@ impl Tally {
         *sum = sum.saturating_add(count);
     }
 
-    pub(super) fn step(&mut self, name: &str, refused: bool) {
+    pub(super) fn step(&mut self, name: &str, refusal: Option<&Refusal>) {
+        let refused = refusal.is_some();
+        if let Some(refusal) = refusal {
+            let sum = self.refusals.entry(format!("{name}: {}", refusal.name())).or_default();
+            *sum = sum.saturating_add(1);
+        }
         let sum = self.steps.entry(name.to_owned()).or_default();
         let count = if refused { &mut sum.1 } else { &mut sum.0 };
         *count = count.saturating_add(1);
@@ -109,6 +121,9 @@ impl fmt::Display for Tally {
         writeln!(f, "{:<36}{:>10}{:>10}", "step", "worked", "refused")?;
         for (name, (worked, refused)) in &self.steps {
             writeln!(f, "{name:<36}{worked:>10}{refused:>10}")?;
+        }
+        for (name, count) in self.refusals.iter().map(|(name, count)| (name.as_str(), count)) {
+            writeln!(f, "{name:<46}{count:>10}")?;
         }
         for (name, count) in &self.notable {
             writeln!(f, "{name:<36}{count:>10}")?;

@@ -21,18 +21,18 @@ const STEPS: &[(&str, u64, Make)] = &[
     ("credit", 6, Teller::credit),
     ("pay", 14, Teller::pay),
     ("lock", 8, Teller::lock),
-    ("settle", 5, Teller::settle),
+    ("settle", 7, Teller::settle),
     ("cancel", 3, Teller::cancel),
-    ("reveal", 3, Teller::reveal),
-    ("offer", 6, Teller::offer),
-    ("fill", 6, Teller::fill),
+    ("reveal", 5, Teller::reveal),
+    ("offer", 14, Teller::offer),
+    ("fill", 12, Teller::fill),
     ("unoffer", 2, Teller::unoffer),
     ("settlement", 5, Teller::settlement),
-    ("submit", 2, Teller::submit),
+    ("submit", 10, Teller::submit),
     ("close", 2, Teller::close),
-    ("remember", 6, Teller::remember),
-    ("dispute", 5, Teller::dispute),
-    ("counter", 7, Teller::counter),
+    ("remember", 7, Teller::remember),
+    ("dispute", 4, Teller::dispute),
+    ("counter", 10, Teller::counter),
     ("accept", 4, Teller::accept),
     ("finalize", 7, Teller::finalize),
     ("enforce", 3, Teller::enforce),
@@ -128,6 +128,15 @@ impl Teller {
                 if self.random.chance(75) {
                     let amount = if token.nft { 1 } else { self.amount() };
                     steps.push(json!({ "do": "deposit", "by": who, "token": token.name, "amount": amount.to_string() }));
+                }
+            }
+        }
+        // Some trust each other.
+        for by in self.cast.entities.clone() {
+            for peer in self.cast.entities.clone() {
+                if by != peer && self.random.chance(35) {
+                    let (coin, amount) = (self.random.choose(&self.cast.tokens).name, self.amount().to_string());
+                    steps.push(json!({ "do": "credit", "by": by, "peer": peer, "token": coin, "amount": amount }));
                 }
             }
         }

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
 use xln_chain::Receipt;
-use xln_core::types::{Hash, UnixSeconds};
+use xln_core::types::{EntityId, Hash, UnixSeconds};
 
 pub(super) use chain::{Ledger, Operation};
 
 use super::file::{Scenario, TokenKind};
-use super::ground::Ground;
+use super::ground::{Ground, TokenPlace};
 use super::party::Party;
 use super::refusal::{RunError, Verdict};
 use super::world::World;
@@ -113,6 +113,26 @@ impl World {
         let verdict = self.receipt(answer)?;
         self.shadow.note(chain, operation, now, number);
         Ok(verdict)
+    }
+}
+
+impl World {
+    /// An entity's reserve of a named token, by the reckoning.
+    pub(super) fn free(&self, who: &str, token: &str) -> U256 {
+        let Some((id, place, ledger)) = self.reckoned(who, token) else { return U256::ZERO };
+        let reserves = place.ids.iter().map(|token| ledger.books.reserve(id, *token));
+        reserves.fold(U256::ZERO, U256::saturating_add)
+    }
+
+    /// Whether an entity has debts in a named token, by the reckoning.
+    pub(super) fn owes(&self, who: &str, token: &str) -> bool {
+        let Some((id, place, ledger)) = self.reckoned(who, token) else { return false };
+        place.ids.iter().any(|token| ledger.books.debts(id, *token).open().next().is_some())
+    }
+
+    fn reckoned(&self, who: &str, token: &str) -> Option<(EntityId, &TokenPlace, &Ledger)> {
+        let place = self.ground.find(token).ok()?;
+        Some((self.id(who).ok()?, place, self.shadow.ledger(&place.chain)?))
     }
 }
 
