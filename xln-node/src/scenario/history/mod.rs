@@ -9,6 +9,8 @@ mod stage;
 mod steps;
 mod tally;
 mod teller;
+#[cfg(test)]
+mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 
 pub use stage::Difference;
 pub use tally::Tally;
+pub use teller::step_names;
 
 use stage::Stage;
 use teller::Teller;

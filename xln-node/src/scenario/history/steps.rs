@@ -596,7 +596,7 @@ impl Teller {
 
     pub(super) fn reorg(&mut self, world: &World) -> Option<Value> {
         // Mostly what nobody has seen yet.
-        if self.unseen == 0 && !self.random.chance(15) {
+        if self.unseen == 0 && !self.random.chance(30) {
             return None;
         }
         let chain = self.coin().chain;

@@ -47,6 +47,12 @@ const STEPS: &[(&str, u64, Make)] = &[
     ("tamper", 2, Teller::tamper),
     ("reorg", 1, Teller::reorg),
 ];
+/// The kinds of steps that random histories are made of.
+#[must_use]
+pub fn step_names() -> Vec<&'static str> {
+    STEPS.iter().map(|(name, ..)| *name).collect()
+}
+
 /// Steps that not every story has: they leave things unfinished, and then less can be reckoned.
 const RARE: [&str; 6] = ["cut", "heal", "tamper", "crash", "reorg", "backup"];
 
@@ -82,12 +88,12 @@ impl Teller {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let cast = Cast::new(&mut random, seed);
-        let (stormy, reorganised) = (random.chance(35), random.chance(6));
+        let (stormy, reorganised) = (random.chance(35), random.chance(8));
         let mut weights = Vec::new();
         for (name, weight, _) in STEPS {
             let rare = RARE.contains(name);
             let mood = match *name {
-                "reorg" => u64::from(reorganised).saturating_mul(3),
+                "reorg" => u64::from(reorganised).saturating_mul(8),
                 _ if rare => u64::from(stormy).saturating_mul(2),
                 _ => random.choose(&[1, 2, 2, 2, 4, 6]),
             };

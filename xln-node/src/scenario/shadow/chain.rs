@@ -14,6 +14,7 @@ use xln_core::types::{
 };
 
 use super::books::{Books, Rule};
+use super::planted::{Mistake, is_planted};
 use crate::scenario::file::TokenKind;
 
 /// Below this are collateral and the absolute value of ondelta.
@@ -124,18 +125,28 @@ impl Ledger {
             Operation::Transfer { by, to, token, amount } => {
                 nonzero(*amount)?;
                 next.books.debit(*by, *token, U256::from(*amount))?;
-                next.books.credit(*to, *token, U256::from(*amount))?;
+                if !is_planted(Mistake::TransferLost) {
+                    next.books.credit(*to, *token, U256::from(*amount))?;
+                }
             }
             Operation::Collateral { by, token, fundings } => next.fund(*by, *token, fundings)?,
             Operation::Enforce { of, token, most } => {
                 let _ = next.books.pay_debts(*of, *token, *most);
             }
             Operation::Reveal { kind, secret } => {
-                next.secrets.entry((*kind, secret.hash(*kind))).or_insert(now);
+                next.reveal(*kind, secret, now);
             }
             Operation::Act { by, action } => next.act(*by, action, now)?,
         }
         Ok(next)
+    }
+
+    /// The first one counts.
+    fn reveal(&mut self, kind: HashKind, secret: &Secret, now: UnixSeconds) {
+        let at = self.secrets.entry((kind, secret.hash(kind))).or_insert(now);
+        if is_planted(Mistake::LastRevealCounts) {
+            *at = now;
+        }
     }
 
     fn coin(&self, token: TokenId) -> Result<Coin, Rule> {
@@ -229,7 +240,7 @@ impl Ledger {
         }
         match &action.call {
             ChainCall::Reveal { kind, secret, .. } => {
-                self.secrets.entry((*kind, secret.hash(*kind))).or_insert(now);
+                self.reveal(*kind, secret, now);
                 Ok(())
             }
             ChainCall::CooperativeUpdate { expiry, update, left, right } => {
@@ -354,7 +365,9 @@ impl Ledger {
 
     fn answerable(&self, pair: &Pair, shown: &DisputeFact, now: UnixSeconds) -> Result<DisputeFact, Rule> {
         let running = self.running(pair, shown)?;
-        if now > running.started_at.plus(self.window_s) { Err(Rule::Time) } else { Ok(running) }
+        let deadline = running.started_at.plus(self.window_s);
+        let late = now > deadline || (now == deadline && is_planted(Mistake::DeadlineEarly));
+        if late { Err(Rule::Time) } else { Ok(running) }
     }
 
     fn finalize(
