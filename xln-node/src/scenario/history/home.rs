@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use xln_core::types::Pair;
 
-use super::stage::END;
+use super::stage::{END, START};
 use super::teller::Teller;
 use crate::scenario::world::World;
 
@@ -50,7 +50,7 @@ impl Homeward {
                 }
                 Stretch::Look => {
                     self.stretch = Stretch::Wait;
-                    return Some(json!({ "do": "observe" }));
+                    return Some(json!({ "do": "observe", "comment": START }));
                 }
                 Stretch::Wait => {
                     self.stretch = Stretch::Finalize;
@@ -83,7 +83,7 @@ impl Homeward {
 
     /// Every channel with money in it, or with something agreed: by agreement, by the newest state, or by the empty one.
     fn close(&mut self, teller: &mut Teller, world: &World) -> Vec<Value> {
-        let mut steps = Vec::new();
+        let (mut steps, mut first) = (Vec::new(), Vec::new());
         for (chain, place) in &world.ground.places {
             let Some(ledger) = world.shadow.ledger(chain) else { continue };
             let key = place.client.deployment().key();
@@ -95,6 +95,15 @@ impl Homeward {
                 let locked = line.buckets.values().any(|bucket| *bucket != (0, 0));
                 if !agreed && !locked {
                     continue;
+                }
+                // No state lists a token that was put in while nothing could be agreed, and whoever holds a state counters the
+                // empty one with it: the token is added first.
+                for coin in teller.cast.tokens.iter().filter(|coin| coin.chain == *chain) {
+                    let ids = world.ground.find(&coin.name).map(|place| place.ids.clone()).unwrap_or_default();
+                    let missing = |id| subchannel.is_none_or(|s| !s.tokens.contains_key(id));
+                    if ids.iter().any(|id| line.buckets.get(id).is_some_and(|b| *b != (0, 0)) && missing(id)) {
+                        first.push(json!({ "do": "credit", "by": a, "peer": b, "token": coin.name, "amount": "0" }));
+                    }
                 }
                 let tried = self.attempts.entry((pair, chain.clone())).or_default();
                 *tried = tried.saturating_add(1);
@@ -116,6 +125,8 @@ impl Homeward {
                 }
             }
         }
+        // The last is taken first.
+        steps.append(&mut first);
         steps
     }
 }

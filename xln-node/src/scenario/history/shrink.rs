@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::stage::START;
 use super::{Finding, Tale, replay};
 
 /// Stories that are tried at most.
@@ -32,14 +33,22 @@ impl Shrinker {
         Tale { head: self.best.tale.head.clone(), steps }
     }
 
+    /// How many steps may be left out: not those of the way home, if it is that which fails.
+    fn loose(&self) -> usize {
+        let steps = &self.best.tale.steps;
+        let starts = |step: &Value| step.get("comment").and_then(Value::as_str) == Some(START);
+        let start = steps.iter().position(starts).filter(|_| self.best.difference.shown_by.is_some());
+        start.unwrap_or(steps.len())
+    }
+
     /// Leaves out ranges of steps, from halves down to single ones.
     fn leave_out(&mut self) -> bool {
         let mut changed = false;
-        let mut size = self.best.tale.steps.len().checked_div(2).unwrap_or(0).max(1);
+        let mut size = self.loose().checked_div(2).unwrap_or(0).max(1);
         loop {
             let mut at = 0_usize;
-            while at < self.best.tale.steps.len() {
-                let end = at.saturating_add(size).min(self.best.tale.steps.len());
+            while at < self.loose() {
+                let end = at.saturating_add(size).min(self.loose());
                 let mut steps = self.best.tale.steps.clone();
                 steps.drain(at..end);
                 if self.accepts(self.with_steps(steps)) {
@@ -58,7 +67,7 @@ impl Shrinker {
     /// Takes every step's simpler versions.
     fn simplify(&mut self) -> bool {
         let mut changed = false;
-        for at in 0..self.best.tale.steps.len() {
+        for at in 0..self.loose() {
             loop {
                 let Some(step) = self.best.tale.steps.get(at) else { break };
                 let simpler = simpler(step);

@@ -15,6 +15,8 @@ pub struct Difference {
     pub text: String,
     /// The same for the same cause, whatever the numbers.
     pub kind: String,
+    /// A step of a file that shows it, if no other does.
+    pub shown_by: Option<Value>,
 }
 
 /// Letters of a difference that make its kind.
@@ -24,7 +26,7 @@ impl Difference {
     fn new(text: String) -> Self {
         let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1 && !is_name(word));
         let kind: String = words.flat_map(|word| [word, " "]).collect();
-        Self { kind: kind.chars().take(KIND_LETTERS).collect(), text }
+        Self { kind: kind.chars().take(KIND_LETTERS).collect(), text, shown_by: None }
     }
 
     pub(super) fn panic(text: &str) -> Self {
@@ -104,7 +106,13 @@ impl Stage {
                     let (a, b) = (world.name(&pair.left()), world.name(&pair.right()));
                     let dispute = line.dispute.is_some();
                     let text = format!("cannot go home: {a}-{b} on {chain} keeps {left:?}, dispute {dispute}");
-                    return Err(Difference::new(text));
+                    let name = format!("{a}-{b}");
+                    let tokens = world.ground.tokens.keys().map(|token| (token.clone(), json!("0")));
+                    let tokens: serde_json::Map<String, Value> = tokens.collect();
+                    let shown_by = json!({
+                        "do": "expect", "collateral": { name.clone(): tokens }, "in_dispute": { name: false },
+                    });
+                    return Err(Difference { shown_by: Some(shown_by), ..Difference::new(text) });
                 }
             }
         }
@@ -122,6 +130,8 @@ impl Stage {
     }
 }
 
+/// The step of a whole history from which on it goes home is an `observe` with this comment.
+pub(super) const START: &str = "home from here";
 /// The last step of a whole history is an `observe` with this comment.
 pub(super) const END: &str = "everything is home";
 
