@@ -1,6 +1,6 @@
 //! Random histories on core and bytecode. `XLN_HISTORIES` says how many, `XLN_HISTORIES_SEED` where to begin; `xln histories`
 //! does the same from a shell. A difference is kept as a scenario file in `XLN_HISTORIES_KEEP`.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
@@ -32,7 +32,9 @@ fn expect_variety(tally: &Tally, histories: u64) {
         let (worked, _) = tally.steps.get(name).copied().unwrap_or_default();
         assert!(worked >= histories / 200, "{name} worked {worked} times in {histories} histories");
     }
-    for name in ["pay", "lock", "settle", "cancel", "fill", "withdraw", "collateral", "settlement", "dispute", "finalize"] {
+    for name in
+        ["pay", "lock", "settle", "cancel", "fill", "withdraw", "collateral", "settlement", "dispute", "finalize"]
+    {
         let (_, refused) = tally.steps.get(name).copied().unwrap_or_default();
         assert!(refused >= histories / 400, "{name} was refused {refused} times in {histories} histories");
     }

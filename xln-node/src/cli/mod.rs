@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
-use crate::scenario::{Options, history};
 use crate::scenario::report::{Show, run_file};
+use crate::scenario::{Options, history};
 use crate::vectors;
 
 /// Payment channels with reserve credit.

@@ -242,7 +242,7 @@ impl World {
         let place = self.ground.place_of(key).ok_or(RunError::Value("depository"))?;
         let sent = now(place.client.submit(&self.party(&answer.by)?.signer, &action));
         let chain = self.ground.name_of(key);
-        self.receipt_of(&chain, &Operation::Act { by: self.id(&answer.by)?, action }, sent)
+        self.receipt_of(&chain, &Operation::Act { by: self.id(&answer.by)?, action: Box::new(action) }, sent)
     }
 
     fn counter_call(

@@ -153,7 +153,7 @@ impl World {
         match step.refused {
             Refused::No => false,
             Refused::Yes | Refused::With(_) => true,
-            Refused::Maybe => self.ground.places.len() == 1 && self.is_quiet() && step.act.is_single(),
+            Refused::Maybe => !self.touched && self.ground.places.len() == 1 && self.is_quiet() && step.act.is_single(),
         }
     }
 

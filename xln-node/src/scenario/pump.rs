@@ -143,7 +143,7 @@ impl World {
         let Some(place) = place else { return Ok(Err(Refusal::named("UnknownDepository", "no such Depository"))) };
         let answer = now(place.client.submit(&party.signer, &submission.action));
         let chain = self.ground.name_of(&submission.action.key);
-        let operation = Operation::Act { by: submission.by, action: submission.action.clone() };
+        let operation = Operation::Act { by: submission.by, action: Box::new(submission.action.clone()) };
         self.receipt_of(&chain, &operation, answer)
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Before {
 
 /// Locks and offers by name, as the story told them: who, with whom, amounts.
 #[derive(Default)]
-pub struct Wealth {
+pub(super) struct Wealth {
     locks: BTreeMap<String, (String, String, String, I256)>,
     offers: BTreeMap<String, Offer>,
     /// Steps that were compared.
@@ -99,13 +99,7 @@ impl Wealth {
     ///
     /// # Errors
     /// [`RunError::Model`] with what differs.
-    pub(super) fn after(
-        &mut self,
-        world: &World,
-        step: &Step,
-        refused: bool,
-        before: Before,
-    ) -> Result<(), RunError> {
+    pub(super) fn after(&mut self, world: &World, step: &Step, refused: bool, before: Before) -> Result<(), RunError> {
         let (Some(mut expected), Some(moves), Some(found)) = (before.sums, before.moves, world.wealth()) else {
             return Ok(());
         };
@@ -130,9 +124,9 @@ impl Wealth {
                 return Err(differs(who, token, *expected, found));
             }
         }
-        let more = found.iter().find(|(key, amount)| {
-            !amount.is_zero() && expected.get(*key).copied().unwrap_or_default().is_zero()
-        });
+        let more = found
+            .iter()
+            .find(|(key, amount)| !amount.is_zero() && expected.get(*key).copied().unwrap_or_default().is_zero());
         more.map_or(Ok(()), |((who, token), found)| Err(differs(who, token, I256::ZERO, *found)))
     }
 
@@ -337,9 +331,11 @@ impl World {
             let Pending::Payment(lock) = pending else { continue };
             let timely = ledger.secrets.get(&(lock.kind, lock.hash)).is_some_and(|at| *at <= lock.expiry);
             if timely {
-                let (token, _) = self.ground.tokens.iter().find(|(_, t)| {
-                    t.ids.contains(&lock.token) && self.ground.key_of(t) == Some(*key)
-                })?;
+                let (token, _) = self
+                    .ground
+                    .tokens
+                    .iter()
+                    .find(|(_, t)| t.ids.contains(&lock.token) && self.ground.key_of(t) == Some(*key))?;
                 add(sums, &name(lock.payer), token, wide(lock.amount).wrapping_neg());
                 add(sums, &name(lock.payer.other()), token, wide(lock.amount));
             }

@@ -105,7 +105,8 @@ impl World {
     /// # Errors
     /// [`RunError`] if the file contradicts itself or a store or chain cannot be made.
     pub fn new(scenario: Scenario, options: Options) -> Result<Self, RunError> {
-        let folder = if options.volatile { None } else { Some(tempfile::Builder::new().prefix("xln-scenario-").tempdir()?) };
+        let folder =
+            if options.volatile { None } else { Some(tempfile::Builder::new().prefix("xln-scenario-").tempdir()?) };
         let signers = signers(&scenario)?;
         let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
         let ground = Ground::new(&scenario, &owners)?;

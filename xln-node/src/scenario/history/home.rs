@@ -91,7 +91,8 @@ impl Homeward {
                 let line = ledger.line(&pair);
                 let (a, b) = (world.name(&pair.left()), world.name(&pair.right()));
                 let subchannel = world.view(&a, &b).and_then(|channel| channel.state().subchannels.get(&key));
-                let agreed = subchannel.is_some_and(|s| s.epoch == line.epoch && s.tokens.values().any(|t| t.offdelta != 0));
+                let agreed =
+                    subchannel.is_some_and(|s| s.epoch == line.epoch && s.tokens.values().any(|t| t.offdelta != 0));
                 let locked = line.buckets.values().any(|bucket| *bucket != (0, 0));
                 if !agreed && !locked {
                     continue;

@@ -185,7 +185,9 @@ pub fn keep(finding: &Finding, folder: &Path) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(format!("history_{}.json", finding.seed));
     let mut file = finding.tale.file();
-    if let (Some(steps), Some(step)) = (file.get_mut("steps").and_then(Value::as_array_mut), &finding.difference.shown_by) {
+    if let (Some(steps), Some(step)) =
+        (file.get_mut("steps").and_then(Value::as_array_mut), &finding.difference.shown_by)
+    {
         steps.push(step.clone());
     }
     if let Some(fields) = file.as_object_mut() {

@@ -68,8 +68,7 @@ impl Shrinker {
     fn simplify(&mut self) -> bool {
         let mut changed = false;
         for at in 0..self.loose() {
-            loop {
-                let Some(step) = self.best.tale.steps.get(at) else { break };
+            while let Some(step) = self.best.tale.steps.get(at) {
                 let simpler = simpler(step);
                 let taken = simpler.into_iter().any(|step| {
                     let mut steps = self.best.tale.steps.clone();
@@ -105,8 +104,15 @@ impl Shrinker {
     /// People and tokens that nobody speaks of.
     fn dismiss(&mut self) {
         for kind in ["entities", "tokens"] {
-            let names: Vec<String> =
-                self.best.tale.head.get(kind).and_then(Value::as_object).into_iter().flat_map(|m| m.keys().cloned()).collect();
+            let names: Vec<String> = self
+                .best
+                .tale
+                .head
+                .get(kind)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|m| m.keys().cloned())
+                .collect();
             for name in names {
                 let mut head = self.best.tale.head.clone();
                 if let Some(all) = head.get_mut(kind).and_then(Value::as_object_mut) {
@@ -156,7 +162,8 @@ fn simpler(step: &Value) -> Vec<Value> {
             all.push(only.clone());
         }
     }
-    let optional = ["times", "observe", "arguments", "min_fill", "submit", "for", "to", "hash", "max", "expires_in_s", "comment"];
+    let optional =
+        ["times", "observe", "arguments", "min_fill", "submit", "for", "to", "hash", "max", "expires_in_s", "comment"];
     for field in optional.into_iter().filter(|field| fields.contains_key(*field)) {
         let mut fewer = fields.clone();
         fewer.remove(field);

@@ -57,7 +57,7 @@ impl Teller {
         }
         let tokens = place.ids.iter().filter_map(|id| channel.state().token(&key, *id));
         let amounts = tokens.filter_map(|t| t.out_capacity(channel.side()).ok());
-        amounts.filter_map(|amount| u128::try_from(amount).ok()).max().unwrap_or(0)
+        amounts.max().unwrap_or(0)
     }
 
     /// A part of what there is; nothing to tell if there is nothing, but for once.
@@ -104,7 +104,10 @@ impl Teller {
 
     pub(super) fn credit(&mut self, world: &World) -> Option<Value> {
         let ((by, peer), coin, usual) = (self.two(), self.coin(), self.amount());
-        let frozen = world.ground.key(&coin.name).is_ok_and(|key| world.view(&by, &peer).is_some_and(|c| c.frozen(&key).is_some()));
+        let frozen = world
+            .ground
+            .key(&coin.name)
+            .is_ok_and(|key| world.view(&by, &peer).is_some_and(|c| c.frozen(&key).is_some()));
         if frozen && !self.random.chance(5) {
             return None;
         }
@@ -236,7 +239,9 @@ impl Teller {
         let remains = self.remains(world, offer);
         let found = world.named.get(&offer.name).and_then(|n| {
             let channel = world.view(&n.peer, &n.by)?;
-            let Pending::Swap(swap) = channel.state().subchannels.get(&n.key)?.pending.get(&n.id?)? else { return None };
+            let Pending::Swap(swap) = channel.state().subchannels.get(&n.key)?.pending.get(&n.id?)? else {
+                return None;
+            };
             let there = channel.state().token(&n.key, swap.want_token)?.out_capacity(channel.side()).ok()?;
             let most = U256::from(there).checked_mul(U256::from(swap.give))?.checked_div(U256::from(swap.want))?;
             Some(u128::try_from(most).unwrap_or(u128::MAX))
@@ -273,9 +278,10 @@ impl Teller {
         let id = *world.ground.find(&coin.name).ok()?.ids.first()?;
         let ledger = world.shadow.ledger(&coin.chain)?;
         let (collateral, _) = ledger.line(&pair).buckets.get(&id).copied().unwrap_or_default();
-        let share = world.view(&left, &right).and_then(|c| c.state().token(&key, id)).map_or(0, |token| {
-            u128::try_from(token.delta()).unwrap_or(0).min(collateral)
-        });
+        let share = world
+            .view(&left, &right)
+            .and_then(|c| c.state().token(&key, id))
+            .map_or(0, |token| u128::try_from(token.delta()).unwrap_or(0).min(collateral));
         let mut amount = |of: u128| i128::try_from(self.random.around(of)).unwrap_or(i128::MAX);
         // Left takes something out, right does, left pays something in, both, or only ondelta moves.
         let out = amount(share);
@@ -294,9 +300,9 @@ impl Teller {
             _ => (out, rest, moved),
         };
         let mut step = json!({ "do": "settlement", "by": by, "peer": peer });
-        let owed = [(pair.left(), pair.right()), (pair.right(), pair.left())].iter().any(|(debtor, creditor)| {
-            ledger.books.debts(*debtor, id).open().any(|(_, to, _)| to == creditor)
-        });
+        let owed = [(pair.left(), pair.right()), (pair.right(), pair.left())]
+            .iter()
+            .any(|(debtor, creditor)| ledger.books.debts(*debtor, id).open().any(|(_, to, _)| to == creditor));
         let forgive = owed && self.random.chance(80);
         if forgive {
             set(&mut step, "forgive", json!([coin.name]));
@@ -380,7 +386,8 @@ impl Teller {
     fn state(&mut self, world: &World, by: &str, peer: &str) -> Option<String> {
         let pair = world.pair(by, peer).ok()??;
         let wrong = self.random.chance(10);
-        let of = |made: &&Made| made.by == by && made.peer == peer && (wrong || is_of_this_epoch(world, &pair, &made.name));
+        let of =
+            |made: &&Made| made.by == by && made.peer == peer && (wrong || is_of_this_epoch(world, &pair, &made.name));
         let own: Vec<Made> = self.states.iter().filter(of).cloned().collect();
         self.random.pick(&own).map(|made| made.name.clone())
     }
@@ -433,7 +440,7 @@ impl Teller {
         if roll < may {
             return (json!({ "do": kind, "by": other, "peer": starter }), other.to_owned(), starter.to_owned());
         }
-        if roll % 2 == 0 {
+        if roll.is_multiple_of(2) {
             return (json!({ "do": kind, "by": starter, "peer": other }), starter.to_owned(), other.to_owned());
         }
         let by = self.who();
@@ -462,7 +469,9 @@ impl Teller {
             let line = pair.zip(world.shadow.ledger(chain)).map(|(pair, ledger)| ledger.line(&pair));
             let shown = line.and_then(|line| line.dispute);
             let best = world.view(other, starter).and_then(|channel| channel.best_evidence(&key));
-            shown.zip(best).is_some_and(|(shown, best)| best.nonce.0 > shown.nonce && best.body_hash() != shown.body_hash)
+            shown
+                .zip(best)
+                .is_some_and(|(shown, best)| best.nonce.0 > shown.nonce && best.body_hash() != shown.body_hash)
         })
     }
 

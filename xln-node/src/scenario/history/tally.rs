@@ -82,10 +82,14 @@ impl Tally {
                 let (left, right) = (world.name(&pair.left()), world.name(&pair.right()));
                 let channel = world.view(&left, &right);
                 let newest = channel.and_then(|c| c.tip().commitment.subchannels.iter().find(|s| s.key == key));
-                self.met("ends with a stale state", u64::from(newest.is_some_and(|s| s.body_hash != dispute.body_hash)));
+                self.met(
+                    "ends with a stale state",
+                    u64::from(newest.is_some_and(|s| s.body_hash != dispute.body_hash)),
+                );
                 let fills = dispute.starter_fills_hash != Hash::ZERO || dispute.answerer_fills_hash != Hash::ZERO;
                 self.met("ends with fills", u64::from(fills));
-                let pending = channel.and_then(|c| c.state().subchannels.get(&key)).is_some_and(|s| !s.pending.is_empty());
+                let pending =
+                    channel.and_then(|c| c.state().subchannels.get(&key)).is_some_and(|s| !s.pending.is_empty());
                 self.met("ends with payments", u64::from(pending));
             }
         }

@@ -133,7 +133,8 @@ impl Teller {
             for token in self.cast.tokens.clone() {
                 if self.random.chance(75) {
                     let amount = if token.nft { 1 } else { self.amount() };
-                    steps.push(json!({ "do": "deposit", "by": who, "token": token.name, "amount": amount.to_string() }));
+                    steps
+                        .push(json!({ "do": "deposit", "by": who, "token": token.name, "amount": amount.to_string() }));
                 }
             }
         }

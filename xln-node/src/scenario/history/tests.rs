@@ -1,5 +1,4 @@
 //! Mistakes in the reckoning are found, and what is kept of them is small and stands alone.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{Finding, keep, play, replay, shrink};
 use crate::scenario::Options;

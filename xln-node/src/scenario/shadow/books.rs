@@ -158,7 +158,13 @@ impl Books {
     }
 
     /// The creditor lets one entry go. One that was paid meanwhile is no error.
-    pub(crate) fn forgive(&mut self, debtor: EntityId, creditor: EntityId, token: TokenId, index: u64) -> Result<(), Rule> {
+    pub(crate) fn forgive(
+        &mut self,
+        debtor: EntityId,
+        creditor: EntityId,
+        token: TokenId,
+        index: u64,
+    ) -> Result<(), Rule> {
         let queue = self.debts.entry((debtor, token)).or_default();
         if index >= queue.next {
             return Err(Rule::Shape);

@@ -39,7 +39,7 @@ pub(crate) enum Operation {
     /// A secret is put into the registry.
     Reveal { kind: HashKind, secret: Secret },
     /// What a node asks for, in the name of `by`.
-    Act { by: EntityId, action: ChainAction },
+    Act { by: EntityId, action: Box<ChainAction> },
 }
 
 /// A token as the rules see it.
@@ -417,11 +417,7 @@ impl Ledger {
         if let Some((running, (starter, answerer))) = dispute {
             started_at = running.started_at;
             let of = |(bytes, at)| FillsGiven { bytes, at };
-            fills = if running.starter.is_left() {
-                [of(starter), of(answerer)]
-            } else {
-                [of(answerer), of(starter)]
-            };
+            fills = if running.starter.is_left() { [of(starter), of(answerer)] } else { [of(answerer), of(starter)] };
         }
         let [left_fills, right_fills] = fills;
         let window_s = self.window_s;

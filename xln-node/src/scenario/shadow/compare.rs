@@ -86,7 +86,8 @@ impl World {
         line: &Line,
         tokens: &[TokenId],
     ) -> Result<(), RunError> {
-        let what = |field: &str| format!("{field} of {}-{} on {chain}", self.name(&pair.left()), self.name(&pair.right()));
+        let what =
+            |field: &str| format!("{field} of {}-{} on {chain}", self.name(&pair.left()), self.name(&pair.right()));
         let header = now(place.client.channel(pair))?;
         let expected = (line.epoch, line.settlement_nonce, line.dispute.is_some());
         let found = (header.epoch, header.settlement_nonce, header.dispute.is_some());
@@ -128,7 +129,8 @@ impl World {
                     let key = place.client.deployment().key();
                     let Some(track) = self.shadow.tracks.get(chain) else { continue };
                     let at = |number: u64| {
-                        let line = track.past.range(..=number).next_back().map(|(_, ledger)| ledger.line(&channel.pair()));
+                        let line =
+                            track.past.range(..=number).next_back().map(|(_, ledger)| ledger.line(&channel.pair()));
                         line.unwrap_or_default()
                     };
                     if channel.frozen(&key) == Some(xln_core::channel::Freeze::Alarm) {
@@ -178,8 +180,9 @@ fn compare_facts(what: impl Fn() -> String, line: &Line, facts: &SubchannelFacts
         let expected = line.buckets.get(&fact.token).copied().unwrap_or_default();
         same(&what, &expected, &(fact.collateral, fact.ondelta))?;
     }
-    let missing = line.buckets.iter().find(|(token, bucket)| {
-        **bucket != (0, 0) && facts.tokens.iter().all(|fact| fact.token != **token)
-    });
+    let missing = line
+        .buckets
+        .iter()
+        .find(|(token, bucket)| **bucket != (0, 0) && facts.tokens.iter().all(|fact| fact.token != **token));
     same(&what, &None, &missing)
 }
