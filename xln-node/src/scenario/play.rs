@@ -135,11 +135,14 @@ impl World {
                 let whole = step.refused != Refused::Maybe;
                 let before = if self.must_stay(step) { Some(self.fingerprint(whole)?) } else { None };
                 let mut verdict = self.act(act)?;
+                let accepted = verdict.is_ok();
                 self.finish(step)?;
                 if let (Ok(()), Some((_, refusal))) = (&verdict, self.failures.first()) {
                     verdict = Err(refusal.clone());
                 }
-                if let (Err(_), Some(before)) = (&verdict, before) {
+                // What was agreed and signed stays open when the chain refuses it.
+                let signed = accepted && matches!(act, Act::Settlement { .. } | Act::Close { .. });
+                if let (Err(_), Some(before), true) = (&verdict, before, whole || !signed) {
                     compare(&before, &self.fingerprint(whole)?)?;
                 }
                 judge(step, verdict)
