@@ -472,6 +472,15 @@ contract InstrumentsTest is Base {
         bad(why, abi.encodePacked(id, uint8(2), uint8(0), uint8(2), said));
         bad(why, abi.encodePacked(id, uint8(5), uint8(0), uint8(1), uint24(0), abi.encode(moves(0, 0, 5), 0)));
         bad(why, abi.encodePacked(id, uint8(2), uint8(0)));
+        // At most four tokens, even where there are more.
+        for (uint256 n = 4; n < 6; ++n) {
+            bytes memory many = abi.encodePacked(id, uint8(n), hex"0001020304");
+            assembly {
+                mstore(many, add(3, n))
+            }
+            if (n == 5) vm.expectRevert(why);
+            provider.applyBatch(new int256[](5), new uint256[](5), abi.encodePacked(many, abi.encode(new int256[](n), 0)), context);
+        }
         bad(wrong, abi.encodePacked(id, uint8(1), uint8(1), said));
         bad(wrong, abi.encodePacked(id, uint8(2), uint8(1), uint8(0), abi.encode(moves(1, 1, 3), 0)));
         bad(wrong, abi.encodePacked(id, uint8(2), uint8(1), uint8(0), abi.encode(moves(1, 1, 1), 0)));
