@@ -32,8 +32,7 @@ fn main() -> Result<(), Failure> {
     let alice = LocalSigner::new(&[1; 32])?;
     let bob = LocalSigner::new(&[2; 32])?;
     let mut parties = [(Machine::new(alice.entity()), alice), (Machine::new(bob.entity()), bob)];
-    let depositories =
-        vec![AcceptedDepository { key, window_s: 3600, providers: vec![provider], max_settle_margin_s: 3600 }];
+    let depositories = vec![AcceptedDepository::new(key, 3600, vec![provider], Address([0xee; 20]), 10_800)];
     let config = ChannelConfig { depositories, ..ChannelConfig::default() };
     for who in 0..2 {
         step(&mut parties, who, Input::Configure(config.clone()))?;

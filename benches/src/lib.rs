@@ -77,12 +77,8 @@ where
     pub fn new(byte: u8, log: L) -> Result<Self, Failure> {
         let signer = LocalSigner::new(&[byte; 32])?;
         let mut party = Self { machine: Machine::new(signer.entity()), signer, log };
-        let depositories = vec![AcceptedDepository {
-            key: KEY,
-            window_s: 3600,
-            providers: vec![Address([0x5c; 20])],
-            max_settle_margin_s: 3600,
-        }];
+        let depositories =
+            vec![AcceptedDepository::new(KEY, 3600, vec![Address([0x5c; 20])], Address([0xee; 20]), 10_800)];
         let config = ChannelConfig { depositories, ..ChannelConfig::default() };
         let _ = party.step(vec![Input::Configure(config)])?;
         Ok(party)

@@ -15,18 +15,20 @@ interface ScriptVm {
 /// The window is part of what both sides of every channel rely on: at least twice what a node promises to survive.
 contract Deploy {
     bool public constant IS_SCRIPT = true;
+    /// What the grace of replaced boards has beyond twice the window.
+    uint40 private constant MARGIN_S = 3600;
     ScriptVm private constant VM = ScriptVm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     function run() external returns (address entityProvider, address depository, address subcontractProvider) {
         uint256 window = VM.envUint("DISPUTE_WINDOW_S");
-        require(window != 0 && window <= type(uint40).max, "DISPUTE_WINDOW_S");
+        require(window != 0 && window <= 1825 days - 1 hours, "DISPUTE_WINDOW_S");
         VM.startBroadcast();
         (entityProvider, depository, subcontractProvider) = deploy(uint40(window));
         VM.stopBroadcast();
     }
 
     function deploy(uint40 window) public returns (address entityProvider, address depository, address subcontractProvider) {
-        entityProvider = address(new EntityProvider());
+        entityProvider = address(new EntityProvider(2 * window + MARGIN_S, 2 * window));
         depository = address(new Depository(entityProvider, window));
         subcontractProvider = address(new SubcontractProvider());
     }

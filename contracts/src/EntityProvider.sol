@@ -1,31 +1,59 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IEntityProvider} from "./interfaces/IEntityProvider.sol";
-import {Ecdsa} from "./lib/Ecdsa.sol";
+import {Boards} from "./entity/Boards.sol";
+import {Proposals} from "./entity/Proposals.sol";
 
-/// Who may sign: accounts by key, and by ERC-1271 for their own actions only. docs/protocol.md section 2. Organisations
-/// (tags 1 and 2) have no signers yet.
-contract EntityProvider is IEntityProvider {
+/// Who may sign: accounts by key, by a board that they recorded, and by ERC-1271 for their own actions only; organisations
+/// by board, operator or vote. No owner. docs/protocol.md section 2, docs/encodings.md.
+contract EntityProvider is Proposals {
+    /// What delegations took out, by Depository and keccak256(entity, delegation).
+    mapping(address depository => mapping(bytes32 key => mapping(uint32 token => uint128))) private _spent;
+
+    /// `grace_`, `boardDelay_`: seconds, at most ten years.
+    constructor(uint40 grace_, uint40 boardDelay_) Boards(grace_, boardDelay_) {}
+
     function isValidSignature(bytes32 entity, bytes32 digest, bytes calldata signature, Permission permission)
         external
         view
         returns (bool)
     {
-        if (uint256(entity) >> 160 != 0) return false;
-        address account = address(uint160(uint256(entity)));
-        // With code or without: nobody can revoke what recovers to the address.
-        address signer = Ecdsa.recover(digest, signature);
-        if (signer != address(0) && signer == account) return true;
-        if (permission == Permission.States || account.code.length == 0) return false;
-        bytes memory data = abi.encodeWithSignature("isValidSignature(bytes32,bytes)", digest, signature);
-        bool valid;
-        // Assembly: one word of the answer is read, however long it is.
-        assembly ("memory-safe") {
-            mstore(0, 0)
-            let ok := staticcall(gas(), account, add(data, 0x20), mload(data), 0, 0x20)
-            valid := and(and(ok, gt(returndatasize(), 31)), eq(mload(0), shl(224, 0x1626ba7e)))
+        return _verify(entity, digest, signature, permission);
+    }
+
+    /// Counted for the caller: nobody else can use up what is left in a Depository.
+    function spend(bytes32 entity, bytes32 digest, bytes calldata signature, Outflow[] calldata outflows)
+        external
+        returns (bool)
+    {
+        if (!_verifyOperator(entity, digest, signature, Permission.Withdraw)) {
+            return _verify(entity, digest, signature, Permission.Withdraw);
         }
-        return valid;
+        (bytes32 delegation, bool limited) = _delegationOf(signature);
+        if (!limited) return true;
+        mapping(uint32 => uint128) storage spentOf = _spent[msg.sender][_spentKey(entity, delegation)];
+        for (uint256 i; i < outflows.length; ++i) {
+            uint32 token = outflows[i].token;
+            uint256 sum = uint256(spentOf[token]) + outflows[i].amount;
+            if (sum > _limit(signature, msg.sender, token)) {
+                // Nothing flowed out, so nothing counts.
+                while (i != 0) {
+                    --i;
+                    spentOf[outflows[i].token] -= outflows[i].amount;
+                }
+                return false;
+            }
+            // Safe: at most a limit.
+            spentOf[token] = uint128(sum);
+        }
+        return true;
+    }
+
+    function spent(address depository, bytes32 entity, bytes32 delegation, uint32 token) external view returns (uint128) {
+        return _spent[depository][_spentKey(entity, delegation)][token];
+    }
+
+    function _spentKey(bytes32 entity, bytes32 delegation) private pure returns (bytes32) {
+        return keccak256(abi.encode(entity, delegation));
     }
 }

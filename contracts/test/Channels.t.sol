@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
 import {vm} from "./utils/Vm.sol";
@@ -55,11 +55,11 @@ contract ChannelsTest is Base {
         (c, o) = bucket(0);
         yes(c == 150 && o == 100, "right's own");
         // Anyone may fund, here right for left.
-        IDepository.Funding[] memory f = new IDepository.Funding[](2);
-        f[0] = IDepository.Funding(left, right, 7);
-        f[1] = IDepository.Funding(right, left, 5);
+        Codec.Funding[] memory f = new Codec.Funding[](2);
+        f[0] = Codec.Funding(left, right, 7);
+        f[1] = Codec.Funding(right, left, 5);
         vm.prank(rightAddr);
-        dep.reserveToCollateral(0, f);
+        dep.reserveToCollateral(0, Codec.fundings(f));
         (c, o) = bucket(0);
         yes(c == 162 && o == 107, "both");
         eq(reserves(right, 0), 1000 - 50 - 12, "paid by the caller");
@@ -69,42 +69,42 @@ contract ChannelsTest is Base {
         bytes32 x = bytes32(uint256(uint160(a)));
         bytes32 y = bytes32(uint256(uint160(b)));
         vm.assume(x != 0 && y != 0 && x != y);
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(x, y, 10);
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(x, y, 10);
         vm.prank(leftAddr);
-        dep.reserveToCollateral(0, f);
+        dep.reserveToCollateral(0, Codec.fundings(f));
         uint32[] memory list = new uint32[](1);
         (bytes32 l, bytes32 r) = uint256(x) < uint256(y) ? (x, y) : (y, x);
         (uint128[] memory cs, int128[] memory os) = dep.collaterals(l, r, list);
         eq(cs[0], 10, "collateral");
         eqi(os[0], x == l ? int256(10) : int256(0), "in favour of the receiver");
-        vm.expectRevert(IDepository.InvalidChannel.selector);
+        vm.expectRevert(IDepositoryTypes.InvalidChannel.selector);
         dep.collaterals(r, l, list);
     }
 
     function test_fund_reverts() public {
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(left, left, 1);
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(left, left, 1);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InvalidChannel.selector);
-        dep.reserveToCollateral(0, f);
-        f[0] = IDepository.Funding(left, bytes32(uint256(9) << 248), 1);
+        vm.expectRevert(IDepositoryTypes.InvalidChannel.selector);
+        dep.reserveToCollateral(0, Codec.fundings(f));
+        f[0] = Codec.Funding(left, bytes32(uint256(9) << 248), 1);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InvalidEntity.selector);
-        dep.reserveToCollateral(0, f);
-        f[0] = IDepository.Funding(bytes32(0), left, 1);
+        vm.expectRevert(IDepositoryTypes.InvalidEntity.selector);
+        dep.reserveToCollateral(0, Codec.fundings(f));
+        f[0] = Codec.Funding(bytes32(0), left, 1);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InvalidEntity.selector);
-        dep.reserveToCollateral(0, f);
-        f[0] = IDepository.Funding(left, right, 1001);
+        vm.expectRevert(IDepositoryTypes.InvalidEntity.selector);
+        dep.reserveToCollateral(0, Codec.fundings(f));
+        f[0] = Codec.Funding(left, right, 1001);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InsufficientReserve.selector);
-        dep.reserveToCollateral(0, f);
-        f = new IDepository.Funding[](3);
-        for (uint256 i; i < 3; ++i) f[i] = IDepository.Funding(left, right, 334);
+        vm.expectRevert(IDepositoryTypes.InsufficientReserve.selector);
+        dep.reserveToCollateral(0, Codec.fundings(f));
+        f = new Codec.Funding[](3);
+        for (uint256 i; i < 3; ++i) f[i] = Codec.Funding(left, right, 334);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InsufficientReserve.selector);
-        dep.reserveToCollateral(0, f);
+        vm.expectRevert(IDepositoryTypes.InsufficientReserve.selector);
+        dep.reserveToCollateral(0, Codec.fundings(f));
     }
 
     function test_update(uint64 deposit, int64 l, int64 r, int64 od) public {
@@ -115,7 +115,7 @@ contract ChannelsTest is Base {
         (uint256 lr, uint256 rr) = (reserves(left, 0), reserves(right, 0));
         bytes memory u = Codec.diff(0, l, r, od);
         if (int256(uint256(deposit)) - l - r < 0) {
-            expectSettle(IDepository.InsufficientCollateral.selector, u);
+            expectSettle(IDepositoryTypes.InsufficientCollateral.selector, u);
             return;
         }
         settle(u);
@@ -138,7 +138,7 @@ contract ChannelsTest is Base {
         eq(reserves(left, 0), 940, "paid");
         // Not twice.
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
         dep.cooperativeUpdate(left, right, uint64(T0), u, "", s);
     }
 
@@ -148,18 +148,18 @@ contract ChannelsTest is Base {
         bytes32 d = settlementDigest(UPDATE, 0, 0, uint64(T0), u);
         bytes memory l = sig(leftKey, d);
         bytes memory r = sig(rightKey, d);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, left));
         dep.cooperativeUpdate(left, right, uint64(T0), u, "", r);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, right));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, right));
         dep.cooperativeUpdate(left, right, uint64(T0), u, l, "");
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeUpdate(left, right, uint64(T0), u, r, r);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
         dep.cooperativeUpdate(left, right, uint64(T0), u, l, l);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeUpdate(left, right, uint64(T0) + 1, u, l, r);
         vm.warp(T0 + 1);
-        vm.expectRevert(IDepository.Expired.selector);
+        vm.expectRevert(IDepositoryTypes.Expired.selector);
         dep.cooperativeUpdate(left, right, uint64(T0), u, l, r);
         // At the second itself it counts (rule 9).
         vm.warp(T0);
@@ -167,7 +167,7 @@ contract ChannelsTest is Base {
     }
 
     function test_update_malformed() public {
-        bytes4 bad = IDepository.MalformedUpdate.selector;
+        bytes4 bad = IDepositoryTypes.MalformedUpdate.selector;
         expectSettle(bad, "");
         expectSettle(bad, hex"00");
         expectSettle(bad, hex"000000");
@@ -189,19 +189,19 @@ contract ChannelsTest is Base {
     }
 
     function test_update_range() public {
-        expectSettle(IDepository.AmountOutOfRange.selector, Codec.diff(0, 0, 0, type(int128).min));
+        expectSettle(IDepositoryTypes.AmountOutOfRange.selector, Codec.diff(0, 0, 0, type(int128).min));
         settle(Codec.diff(0, 0, 0, type(int128).max));
-        expectSettle(IDepository.AmountOutOfRange.selector, Codec.diff(0, 0, 0, 1));
+        expectSettle(IDepositoryTypes.AmountOutOfRange.selector, Codec.diff(0, 0, 0, 1));
         settle(Codec.diff(0, 0, 0, -type(int128).max));
         settle(Codec.diff(0, 0, 0, -type(int128).max));
-        expectSettle(IDepository.AmountOutOfRange.selector, Codec.diff(0, 0, 0, -1));
-        expectSettle(IDepository.InsufficientReserve.selector, Codec.diff(0, type(int128).min, type(int128).max, 0));
+        expectSettle(IDepositoryTypes.AmountOutOfRange.selector, Codec.diff(0, 0, 0, -1));
+        expectSettle(IDepositoryTypes.InsufficientReserve.selector, Codec.diff(0, type(int128).min, type(int128).max, 0));
     }
 
     function test_update_refusedDuringDispute() public {
         fund(leftAddr, 0, 100);
         start(true, 2, Codec.one(0, 0), "");
-        expectSettle(IDepository.DisputeRunning.selector, hex"0000");
+        expectSettle(IDepositoryTypes.DisputeRunning.selector, hex"0000");
     }
 
     function test_close_splits(uint64 c, int64 offdelta) public {
@@ -252,7 +252,7 @@ contract ChannelsTest is Base {
         dep.cooperativeClose(left, right, type(uint64).max, body, l, r);
         eq(reserves(left, 0), 1000 - 100 + 70, "left");
         eq(reserves(right, 0), 1000 + 30, "right");
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeClose(left, right, type(uint64).max, body, l, r);
     }
 
@@ -266,7 +266,7 @@ contract ChannelsTest is Base {
     }
 
     function test_close_malformed() public {
-        bytes4 bad = IDepository.MalformedBody.selector;
+        bytes4 bad = IDepositoryTypes.MalformedBody.selector;
         expectClose(bad, "");
         expectClose(bad, hex"00");
         expectClose(bad, hex"0001");
@@ -277,7 +277,7 @@ contract ChannelsTest is Base {
         expectClose(bad, abi.encodePacked(uint8(2), uint32(2), int128(0), uint32(1), int128(0), uint8(0)));
         expectClose(bad, Codec.one(0, type(int128).min));
         bytes32 d = settlementDigest(CLOSE, 0, 0, 5, hex"0000");
-        vm.expectRevert(IDepository.Expired.selector);
+        vm.expectRevert(IDepositoryTypes.Expired.selector);
         dep.cooperativeClose(left, right, 5, hex"0000", sig(leftKey, d), sig(rightKey, d));
         close(hex"0000");
     }
@@ -287,10 +287,10 @@ contract ChannelsTest is Base {
         bytes32 d = settlementDigest(UPDATE, 0, 0, type(uint64).max, hex"0000");
         bytes memory l = sig(leftKey, d);
         bytes memory r = sig(rightKey, d);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeClose(left, right, type(uint64).max, hex"0000", l, r);
         close(hex"0000");
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeUpdate(left, right, type(uint64).max, hex"0000", l, r);
     }
 
@@ -298,7 +298,7 @@ contract ChannelsTest is Base {
         bytes32 d = settlementDigest(UPDATE, 0, 0, type(uint64).max, hex"0000");
         bytes memory r = sig(rightKey, d);
         bytes memory l = sig(leftKey, d);
-        bytes memory why = abi.encodeWithSelector(IDepository.InvalidSignature.selector, left);
+        bytes memory why = abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left);
         // 65 bytes, high s, zero r, zero s.
         (uint8 v, bytes32 rr, bytes32 s) = vm.sign(leftKey, d);
         uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
@@ -325,16 +325,16 @@ contract ChannelsTest is Base {
         bytes32 d = settlementDigest(UPDATE, 0, 0, type(uint64).max, hex"0000");
         bytes memory mine = sig(leftKey, d);
         bytes memory its = hex"01";
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, w));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, w));
         dep.cooperativeUpdate(lo, hi, type(uint64).max, hex"0000", lo == left ? mine : its, lo == left ? its : mine);
         IWallet(wallet).allow(d, true);
         dep.cooperativeUpdate(lo, hi, type(uint64).max, hex"0000", lo == left ? mine : its, lo == left ? its : mine);
 
         bytes memory body = Codec.one(0, 0);
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 2, body);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 2, body);
         IWallet(wallet).allow(stateDigest(2, rootOf(0, keccak256(body))), true);
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, w));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, w));
         dep.startDispute(left, w, p, "", 0, "");
         // The wallet itself acts as the caller.
         vm.prank(wallet);
@@ -354,17 +354,17 @@ contract ChannelsTest is Base {
         bytes memory l = sig(leftKey, d);
         bytes memory r = sig(rightKey, d);
         vm.chainId(77);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
         dep.cooperativeUpdate(left, right, type(uint64).max, hex"0000", l, r);
         settle(hex"0000");
     }
 
     function test_organisationsHaveNoSignersYet() public {
         bytes32 org = bytes32(uint256(1) << 248 | 5);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, org));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, org));
         vm.prank(leftAddr);
         dep.cooperativeUpdate(left, org, type(uint64).max, hex"0000", "", hex"00");
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, org));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, org));
         vm.prank(leftAddr);
         dep.cooperativeUpdate(left, org, type(uint64).max, hex"0000", "", "");
     }
@@ -377,10 +377,93 @@ contract ChannelsTest is Base {
         eq(reserves(left, 0), 1000, "out");
         eq(reserves(right, 0), 1000 + uint256(amount), "in");
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.InsufficientReserve.selector);
+        vm.expectRevert(IDepositoryTypes.InsufficientReserve.selector);
         dep.reserveToReserve(right, 0, 1001);
         vm.prank(leftAddr);
         dep.reserveToReserve(left, 0, 1000);
         eq(reserves(left, 0), 1000, "to itself");
+    }
+
+    /// The short form of a funding refuses what the long one does.
+    function test_fund_range() public {
+        depositEth(leftAddr, 1 << 119);
+        vm.prank(leftAddr);
+        dep.reserveToCollateral(0, Codec.funding(rightAddr, 100));
+        settle(Codec.diff(0, 0, 0, type(int128).max - 100));
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
+        dep.reserveToCollateral(0, Codec.funding(rightAddr, 1));
+        bytes4[4] memory why = [
+            IDepositoryTypes.InvalidChannel.selector,
+            IDepositoryTypes.InvalidEntity.selector,
+            IDepositoryTypes.ZeroAmount.selector,
+            IDepositoryTypes.MalformedFundings.selector
+        ];
+        bytes[4] memory bad = [
+            Codec.funding(leftAddr, 1), Codec.funding(address(0), 1), Codec.funding(rightAddr, 0), abi.encodePacked(uint8(0xb1), rightAddr, new bytes(17))
+        ];
+        for (uint256 i; i < 4; ++i) {
+            vm.prank(leftAddr);
+            vm.expectRevert(why[i]);
+            dep.reserveToCollateral(0, bad[i]);
+        }
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.MalformedFundings.selector);
+        dep.reserveToCollateral(usd, abi.encodePacked(uint8(0xa2), rightAddr, uint8(1)));
+    }
+
+    /// Any form gives the same, whoever is left.
+    function test_fund_forms(bool byLeft, uint64 amount) public {
+        vm.assume(amount != 0);
+        (address me, address other) = byLeft ? (leftAddr, rightAddr) : (rightAddr, leftAddr);
+        depositEth(me, uint256(amount) * 3);
+        bytes memory data = bytes.concat(
+            Codec.funding(other, amount),
+            abi.encodePacked(uint8(0x28), entity(other), amount),
+            abi.encodePacked(uint8(0xc8), me, amount)
+        );
+        // The last is invalid: both ends are the caller.
+        vm.prank(me);
+        vm.expectRevert(IDepositoryTypes.InvalidChannel.selector);
+        dep.reserveToCollateral(0, data);
+        data = bytes.concat(
+            Codec.funding(other, amount),
+            abi.encodePacked(uint8(0x28), entity(other), amount),
+            abi.encodePacked(uint8(0xc8), other, amount)
+        );
+        vm.prank(me);
+        dep.reserveToCollateral(0, data);
+        (uint128 c, int128 o) = bucket(0);
+        eq(c, 3 * uint256(amount), "collateral");
+        eqi(o, int256(uint256(amount)) * (byLeft ? int256(2) : int256(1)), "two for the caller, one for the other");
+    }
+
+    /// Right's outflow pays what it owes left: the event shows left's reserve after that.
+    function test_update_eventAfterOlderDebts() public {
+        close(Codec.one(0, 1500));
+        eq(dep.debtTotal(right, 0), 500, "owes");
+        depositEth(rightAddr, 600);
+        bytes memory u = Codec.diff(0, -10, -20, 0);
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.Settled(
+            left, right, uint256(7) << 96 | uint256(1) << 64 | uint256(1) << 32, 30, uint256(2490) << 128 | 80
+        );
+        settle(u);
+        yes(reserves(left, 0) == 2490 && reserves(right, 0) == 80, "as told");
+    }
+
+    function test_events_ofACloseAndWithoutTokens() public {
+        fund(leftAddr, 0, 100);
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.Settled(left, right, uint256(1) << 32, 0, 0);
+        settle(hex"0000");
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.ChannelClosed(
+            left, right, uint256(7) << 96 | uint256(1) << 64 | uint256(1) << 32, uint256(930) << 128 | 1070
+        );
+        close(Codec.one(0, -70));
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.ChannelClosed(left, right, uint256(2) << 64 | uint256(1) << 32, 0);
+        close(hex"0000");
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {ISubcontractProvider} from "../src/interfaces/ISubcontractProvider.sol";
 import {Base, IMint} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
@@ -86,9 +87,9 @@ contract ClausesTest is Base {
     /// Finalized at once by right, who did not start. Returns left's share of token 0.
     function run(bytes memory body) private returns (uint256 share) {
         uint256 before = reserves(left, 0);
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.prank(rightAddr);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         return reserves(left, 0) - before;
     }
 
@@ -123,9 +124,9 @@ contract ClausesTest is Base {
 
     function test_rule28_starvedTransactionReverts() public {
         bytes memory body = one(clause(address(odd), hex"08", 7, 0));
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(T0 + WINDOW + 1);
-        bytes memory data = abi.encodeCall(IDepository.finalizeDispute, (left, right, d, body, "", ""));
+        bytes memory data = abi.encodeCall(IDepository.finalizeDispute, (left, right, Codec.dispute(d), body, "", ""));
         // Whatever the gas, the clause is applied or nothing happens at all.
         uint256 refused;
         uint256 named;
@@ -137,8 +138,8 @@ contract ClausesTest is Base {
                 return;
             }
             ++refused;
-            if (bytes4(why) == IDepository.NotEnoughGas.selector) ++named;
-            yes(why.length == 0 || bytes4(why) == IDepository.NotEnoughGas.selector, "by name or out of gas");
+            if (bytes4(why) == IDepositoryTypes.NotEnoughGas.selector) ++named;
+            yes(why.length == 0 || bytes4(why) == IDepositoryTypes.NotEnoughGas.selector, "by name or out of gas");
         }
         yes(false, "never finalized");
     }
@@ -156,12 +157,12 @@ contract ClausesTest is Base {
             abi.encodePacked(uint8(1), p, uint8(0), uint16(1)),
             abi.encodePacked(uint8(1), p, uint8(0), uint16(0), uint8(0))
         ];
-        IDepository.Dispute memory d = start(true, 1, head, "");
+        Codec.Dispute memory d = start(true, 1, head, "");
         for (uint256 i; i < tails.length; ++i) {
             bytes memory body = abi.encodePacked(head, tails[i]);
             d = counter(d, uint64(2 + i), body, "");
-            vm.expectRevert(IDepository.MalformedBody.selector);
-            dep.finalizeDispute(left, right, d, body, "", "");
+            vm.expectRevert(IDepositoryTypes.MalformedBody.selector);
+            dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         }
     }
 
@@ -187,6 +188,39 @@ contract ClausesTest is Base {
         eq(run(payment(false, 1, 20, uint40(T0), sha256(abi.encode(bytes32("s"))))), 70, "right paid");
     }
 
+    /// A hash that nobody has a preimage of, but whose entry would be a word of something else, is not revealed.
+    function test_payment_otherWordsAreNoReveals() public {
+        reveal(1, "s");
+        bytes32 sha = sha256(abi.encode(bytes32("s")));
+        yes(provider.revealedAt(1, sha) == T0 && provider.revealedAt(0, sha) == 0, "of its kind only");
+        // Every word that lies low in storage: counters, registered codes, the complement of slots 0 to 9.
+        provider.registerInstrument(address(odd));
+        for (uint256 slot; slot < 10; ++slot) {
+            eq(provider.revealedAt(0, bytes32(~slot)), 0, "keccak");
+            eq(provider.revealedAt(1, bytes32(~slot)), 0, "sha");
+        }
+        vm.warp(T0 + 1);
+        eq(run(payment(false, 0, 20, uint40(T0), bytes32(~uint256(1)))), 50, "not paid");
+    }
+
+    function test_payment_malformedIsNone() public {
+        reveal(0, "s");
+        bytes32 h = keccak256(abi.encode(bytes32("s")));
+        bytes memory entry = abi.encodePacked(h, uint8(0), uint8(20));
+        bytes[6] memory bad = [
+            abi.encodePacked(uint16(1), uint8(1), uint40(T0)),
+            abi.encodePacked(uint16(1), uint8(1), uint40(T0), entry, uint8(0)),
+            abi.encodePacked(uint16(1), uint8(2), uint40(T0), entry),
+            abi.encodePacked(uint16(1), uint8(17), uint40(T0), h, uint8(0), new bytes(17)),
+            abi.encodePacked(uint16(1), uint8(6 << 5), uint40(T0), h, uint8(0), new bytes(6)),
+            abi.encodePacked(uint16(1), uint8(1), uint40(T0), entry, h, uint8(2), uint8(20))
+        ];
+        Codec.Clause[] memory list = new Codec.Clause[](7);
+        for (uint256 i; i < 6; ++i) list[i] = clause(address(provider), bad[i], 100, 100);
+        list[6] = clause(address(provider), abi.encodePacked(uint16(1), uint8(1), uint40(T0), entry), 100, 100);
+        eq(run(Codec.body(offs(), list)), 70, "only the last");
+    }
+
     function test_payment_kindsDoNotCross() public {
         reveal(1, "s");
         vm.warp(T0 + 1);
@@ -205,38 +239,38 @@ contract ClausesTest is Base {
         bytes32 secret = "s";
         uint40 expiry = uint40(T0 + WINDOW + 3 days);
         bytes memory body = payment(false, 0, 20, expiry, keccak256(abi.encode(secret)));
-        IDepository.Dispute memory d = start(true, 2, body, "");
-        bytes memory why = abi.encodeWithSelector(IDepository.PaymentPending.selector, expiry);
+        Codec.Dispute memory d = start(true, 2, body, "");
+        bytes memory why = abi.encodeWithSelector(IDepositoryTypes.PaymentPending.selector, expiry);
         vm.prank(rightAddr);
         vm.expectRevert(why);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         vm.warp(expiry);
         vm.expectRevert(why);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         reveal(0, secret);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         eq(reserves(left, 0), 970, "paid");
     }
 
     function test_pendingEndsWithTheExpiry() public {
         uint40 expiry = uint40(T0 + 5);
         bytes memory body = payment(false, 0, 20, expiry, keccak256("x"));
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(expiry + 1);
         vm.prank(rightAddr);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         eq(reserves(left, 0), 950, "not paid");
     }
 
     function test_pendingIsCapped() public {
         uint256 cap = T0 + WINDOW + 7 days;
         bytes memory body = one(clause(address(odd), hex"07", 0, 0));
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(cap);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.PaymentPending.selector, uint40(cap)));
-        dep.finalizeDispute(left, right, d, body, "", "");
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.PaymentPending.selector, uint40(cap)));
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         vm.warp(cap + 1);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         eq(reserves(left, 0), 950, "closed");
     }
 
@@ -269,19 +303,19 @@ contract ClausesTest is Base {
     function test_rule19_onlyTheTakerFills() public {
         bytes memory fill = abi.encodePacked(uint64(5), uint128(4));
         bytes memory body = swapBody(true);
-        IDepository.Dispute memory d = start(true, 2, body, fill);
+        Codec.Dispute memory d = start(true, 2, body, fill);
         vm.prank(rightAddr);
-        dep.finalizeDispute(left, right, d, body, fill, "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, fill, "");
         eq(reserves(left, 0), 950, "the maker's own fill is none");
     }
 
     function test_swap_takerFillsAtItsEarlyFinalize() public {
         bytes memory fill = abi.encodePacked(uint64(5), uint128(4));
         bytes memory body = swapBody(true);
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(T0 + 100);
         vm.prank(rightAddr);
-        dep.finalizeDispute(left, right, d, body, "", fill);
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", fill);
         eq(reserves(left, 0), 946, "gave 4");
         eq(reserves(left, usd), 1000 + 50 + 12, "got 12");
     }
@@ -289,9 +323,9 @@ contract ClausesTest is Base {
     function test_swap_starterFillsAtStart() public {
         bytes memory fill = abi.encodePacked(uint64(5), uint128(4));
         bytes memory body = swapBody(false);
-        IDepository.Dispute memory d = start(true, 2, body, fill);
+        Codec.Dispute memory d = start(true, 2, body, fill);
         vm.warp(T0 + WINDOW + 1);
-        dep.finalizeDispute(left, right, d, body, fill, "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, fill, "");
         eq(reserves(left, 0), 954, "got 4");
         eq(reserves(left, usd), 1000 + 50 - 12, "paid 12");
     }
@@ -299,19 +333,18 @@ contract ClausesTest is Base {
     function test_swap_lateFillIsNone() public {
         bytes memory fill = abi.encodePacked(uint64(5), uint128(4));
         bytes memory body = swapBody(true);
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(T0 + 101);
         vm.prank(rightAddr);
-        dep.acceptDispute(left, right, d, fill, "");
+        dep.acceptDispute(left, right, Codec.dispute(d), fill, "");
         d = answered(d, 2, body, fill);
-        dep.finalizeDispute(left, right, d, body, "", fill);
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", fill);
         eq(reserves(left, 0), 950, "expired");
     }
 
     /// How many payments fit a clause's gas, with 32 tokens in the body: what nodes sign must stay below.
     function test_paymentsPerClause() public {
-        yes(paymentsFit(70), "70 fit");
-        yes(!paymentsFit(80), "80 do not");
+        yes(paymentsFit(80), "80 fit");
     }
 
     function paymentsFit(uint256 n) private returns (bool) {
@@ -330,9 +363,9 @@ contract ClausesTest is Base {
         fund(leftAddr, 0, 100);
         uint256 before = reserves(left, 0);
         (, int128 o) = bucket(0);
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.prank(rightAddr);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         uint256 share = reserves(left, 0) - before;
         uint256 unpaid = uint256(int256(o) - 50);
         yes(share == unpaid || share == unpaid + n, "all or nothing");
@@ -346,7 +379,7 @@ contract ClausesTest is Base {
         Codec.Off[] memory list = new Codec.Off[](n);
         for (uint256 t; t < n; ++t) {
             address token = vm.deployCode("TestErc20.sol:TestErc20");
-            uint32 id = dep.registerToken(IDepository.TokenKind.Erc20, token, 0);
+            uint32 id = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, token, 0);
             IMint(token).mint(leftAddr, 100);
             vm.prank(leftAddr);
             IMint(token).approve(address(dep), 100);
@@ -364,9 +397,9 @@ contract ClausesTest is Base {
             for (uint8 t; t < n; ++t) clauses[i].allowances[t] = Codec.Allow(t, full, full);
         }
         bytes memory body = Codec.body(list, clauses);
-        IDepository.Dispute memory d = start(true, 2, body, "");
+        Codec.Dispute memory d = start(true, 2, body, "");
         vm.warp(T0 + WINDOW + 1);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         uint256 used = vm.snapshotGasLastCall("gas", "worst case: 32 tokens, 32 first debts, 33 clauses at their bound");
         eq(dep.debtTotal(left, list[31].token), 100, "owed");
         yes(used < 12_000_000, "within the bound");

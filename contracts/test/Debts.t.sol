@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
 import {vm} from "./utils/Vm.sol";
@@ -16,7 +16,7 @@ contract DebtsTest is Base {
     }
 
     function queue() private view returns (uint256 open, uint64 head, uint64 tail) {
-        IDepository.DebtEntry[] memory e;
+        IDepositoryTypes.DebtEntry[] memory e;
         (e, head, tail) = dep.debtsOf(left, 0, 0, type(uint64).max);
         return (e.length, head, tail);
     }
@@ -26,14 +26,14 @@ contract DebtsTest is Base {
         owe(1, 100);
         eq(reserves(right, 0), 30, "from the reserve first");
         eq(dep.debtTotal(left, 0), 70, "rest");
-        (IDepository.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(left, 0, 0, 10);
+        (IDepositoryTypes.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(left, 0, 0, 10);
         yes(e.length == 1 && e[0].creditor == right && e[0].amount == 70 && e[0].index == 0, "entry");
         yes(head == 0 && tail == 1, "cursors");
     }
 
     function test_rule20_debtBlocksEveryOutflow() public {
         owe(1, 100);
-        bytes memory why = abi.encodeWithSelector(IDepository.DebtsOutstanding.selector, left, 0);
+        bytes memory why = abi.encodeWithSelector(IDepositoryTypes.DebtsOutstanding.selector, left, 0);
         depositEth(leftAddr, 40);
         vm.prank(leftAddr);
         vm.expectRevert(why);
@@ -41,11 +41,11 @@ contract DebtsTest is Base {
         vm.prank(leftAddr);
         vm.expectRevert(why);
         dep.reserveToReserve(right, 0, 1);
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(left, right, 1);
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(left, right, 1);
         vm.prank(leftAddr);
         vm.expectRevert(why);
-        dep.reserveToCollateral(0, f);
+        dep.reserveToCollateral(0, Codec.fundings(f));
         bytes memory u = Codec.diff(0, -1, 0, 0);
         bytes32 d = settlementDigest(UPDATE, 1, 0, type(uint64).max, u);
         bytes memory l = sig(leftKey, d);
@@ -74,7 +74,7 @@ contract DebtsTest is Base {
         yes(paid == 0 && open == 13, "none");
         // More than one call's bound remain: refused, and nothing is lost by it.
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.DebtsOutstanding.selector, left, 0));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.DebtsOutstanding.selector, left, 0));
         dep.withdraw(0, 1, leftAddr);
         (paid, open) = dep.enforceDebts(left, 0, 5);
         yes(paid == 50 && open == 8, "twelve");
@@ -90,7 +90,7 @@ contract DebtsTest is Base {
         depositEth(leftAddr, 15);
         (uint256 paid, uint256 open) = dep.enforceDebts(left, 0, 100);
         yes(paid == 15 && open == 2, "one and a half");
-        (IDepository.DebtEntry[] memory e,,) = dep.debtsOf(left, 0, 0, 10);
+        (IDepositoryTypes.DebtEntry[] memory e,,) = dep.debtsOf(left, 0, 0, 10);
         yes(e.length == 2 && e[0].amount == 5 && e[0].index == 1 && e[1].amount == 10, "rest");
         eq(dep.debtTotal(left, 0), 15, "total");
         (paid, open) = dep.enforceDebts(left, 0, 100);
@@ -146,7 +146,7 @@ contract DebtsTest is Base {
         (some[0], some[1]) = (1, 3);
         settle(forgive(some, hex"00"));
         eq(dep.debtTotal(left, 0), 30, "total");
-        (IDepository.DebtEntry[] memory e,,) = dep.debtsOf(left, 0, 1, 10);
+        (IDepositoryTypes.DebtEntry[] memory e,,) = dep.debtsOf(left, 0, 1, 10);
         yes(e.length == 2 && e[0].index == 2 && e[1].index == 4, "page");
         depositEth(leftAddr, 100);
         (uint256 paid, uint256 open) = dep.enforceDebts(left, 0, 2);
@@ -178,7 +178,7 @@ contract DebtsTest is Base {
         bytes32 d = settlementDigest(UPDATE, 0, 0, type(uint64).max, u);
         bytes memory a = sig(isLeft ? leftKey : thirdKey, d);
         bytes memory b = sig(isLeft ? thirdKey : leftKey, d);
-        vm.expectRevert(IDepository.NotTheCreditor.selector);
+        vm.expectRevert(IDepositoryTypes.NotTheCreditor.selector);
         dep.cooperativeUpdate(lo, hi, type(uint64).max, u, a, b);
     }
 
@@ -203,5 +203,50 @@ contract DebtsTest is Base {
         eq(paid, has < all ? has : all, "paid");
         eq(dep.debtTotal(left, 0), all - paid, "total");
         eq(reserves(left, 0) + reserves(right, 0), has, "debts are not value");
+    }
+
+    /// A queue of 10,000 entries, some of them forgiven, is read and paid in pieces.
+    function test_tenThousandDebts() public {
+        uint256 n = 10_000;
+        // All of the one shape that closes make, put into storage at once: a close each would take the test minutes.
+        owe(1, 1);
+        bytes32 queueSlot = keccak256(abi.encode(uint256(0), keccak256(abi.encode(left, uint256(0)))));
+        bytes32 entries = keccak256(abi.encode(uint256(0), keccak256(abi.encode(left, uint256(1)))));
+        eqb(vm.load(address(dep), queueSlot), bytes32(uint256(1) << 96 | uint256(1) << 64 | uint256(1) << 32), "where it is");
+        for (uint256 i = 1; i < n; ++i) {
+            bytes32 at = keccak256(abi.encode(i, entries));
+            vm.store(address(dep), at, right);
+            vm.store(address(dep), bytes32(uint256(at) + 1), bytes32(uint256(1)));
+        }
+        vm.store(address(dep), queueSlot, bytes32(n << 96 | n << 64 | n << 32));
+        uint64[] memory some = new uint64[](8);
+        for (uint64 i; i < 8; ++i) some[i] = i;
+        settle(forgive(some, hex"00"));
+        for (uint64 i; i < 8; ++i) some[i] = 5_000 + i;
+        settle(forgive(some, hex"00"));
+        depositEth(leftAddr, n);
+        // Pages, also such as begin in a hole.
+        (uint256 seen, uint256 sum, uint64 from) = (0, 0, 0);
+        while (from < n) {
+            (IDepositoryTypes.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(left, 0, from, 1_000);
+            yes(tail == n && e.length <= 1_000, "page");
+            for (uint256 i; i < e.length; ++i) sum += e[i].amount;
+            seen += e.length;
+            from = (from > head ? from : head) + 1_000;
+        }
+        yes(seen == n - 16 && sum == n - 16 && dep.debtTotal(left, 0) == sum, "all of them");
+        uint256 open = seen;
+        uint256 calls;
+        while (open != 0) {
+            vm.prank(leftAddr);
+            vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.DebtsOutstanding.selector, left, 0));
+            dep.withdraw(0, 1, leftAddr);
+            (, open) = dep.enforceDebts(left, 0, 500);
+            ++calls;
+        }
+        eq(calls, n / 500, "in pieces");
+        yes(reserves(right, 0) == n - 16 && reserves(left, 0) == 16, "paid");
+        vm.prank(leftAddr);
+        dep.withdraw(0, 16, leftAddr);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
 import {vm} from "./utils/Vm.sol";
@@ -20,17 +20,17 @@ contract DisputesTest is Base {
         newer = Codec.one(0, -40);
     }
 
-    function running() private view returns (bytes32 h) {
+    function running() private view returns (bytes24 h) {
         (,, h) = dep.channel(left, right);
     }
 
-    function finalize(IDepository.Dispute memory d, bytes memory body) private {
-        dep.finalizeDispute(left, right, d, body, "", "");
+    function finalize(Codec.Dispute memory d, bytes memory body) private {
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
     }
 
-    function expectFinalize(bytes4 why, IDepository.Dispute memory d, bytes memory body) private {
+    function expectFinalize(bytes4 why, Codec.Dispute memory d, bytes memory body) private {
         vm.expectRevert(why);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
     }
 
     function paid(uint256 toRight) private view {
@@ -44,14 +44,14 @@ contract DisputesTest is Base {
     }
 
     function test_start_stateAndHash() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         eqb(running(), hashOf(d), "hash");
-        IDepository.StateProof memory p = proofBy(rightKey, 0, 6, newer);
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, 0, 6, newer);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.DisputeRunning.selector);
+        vm.expectRevert(IDepositoryTypes.DisputeRunning.selector);
         dep.startDispute(left, right, p, "", 0, "");
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.DisputeRunning.selector);
+        vm.expectRevert(IDepositoryTypes.DisputeRunning.selector);
         dep.startEmptyDispute(left, right, new uint32[](0), 0, "");
     }
 
@@ -62,31 +62,31 @@ contract DisputesTest is Base {
         assembly {
             mstore(fills, length)
         }
-        IDepository.Dispute memory d = disputeOf(4, true, older, fills);
+        Codec.Dispute memory d = disputeOf(4, true, older, fills);
         vm.expectEmit(true, true, true, true);
-        emit IDepository.DisputeStarted(left, right, 0, d, fills);
+        emit IDepositoryTypes.DisputeStarted(left, right, 0, Codec.dispute(d), fills);
         start(true, 4, older, fills);
         d = answered(d, 5, newer, fills);
         vm.expectEmit(true, true, true, true);
-        emit IDepository.DisputeAnswered(left, right, 0, d, fills);
+        emit IDepositoryTypes.DisputeAnswered(left, right, 0, Codec.dispute(d), fills);
         counter(disputeOf(4, true, older, fills), 5, newer, fills);
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 7, older);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 7, older);
         bytes memory r = sig(rightKey, stateDigest(7, rootOf(0, p.bodyHash)));
         (d.nonce, d.bodyHash, d.answered, d.answeredAt, d.answererFillsHash) = (7, p.bodyHash, false, 0, 0);
         vm.expectEmit(true, true, true, true);
-        emit IDepository.DisputeAnswered(left, right, 0, d, "");
-        dep.counterDisputeWithBoth(left, right, answered(disputeOf(4, true, older, fills), 5, newer, fills), p, r);
+        emit IDepositoryTypes.DisputeAnswered(left, right, 0, Codec.dispute(d), "");
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(answered(disputeOf(4, true, older, fills), 5, newer, fills)), p, r);
     }
 
     function test_start_byRelayer() public {
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 4, older);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 4, older);
         bytes memory fills = new bytes(24);
         bytes memory s = sig(rightKey, startDigest(0, 4, p.bodyHash, fills, uint64(T0 + 5)));
         vm.warp(T0 + 6);
-        vm.expectRevert(IDepository.Expired.selector);
+        vm.expectRevert(IDepositoryTypes.Expired.selector);
         dep.startDispute(right, left, p, fills, uint64(T0 + 5), s);
         vm.warp(T0 + 5);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
         dep.startDispute(right, left, p, "", uint64(T0 + 5), s);
         dep.startDispute(right, left, p, fills, uint64(T0 + 5), s);
         eqb(running(), hashOf(disputeOf(4, false, older, fills)), "hash");
@@ -94,19 +94,19 @@ contract DisputesTest is Base {
 
     /// Its peer could start a stale one and accept it.
     function test_start_neverOnSomeonesBehalf() public {
-        IDepository.StateProof memory p = proofBy(rightKey, 0, 4, older);
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, 0, 4, older);
         vm.prank(rightAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, left));
         dep.startDispute(left, right, p, "", 0, "");
         vm.prank(rightAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, left));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, left));
         dep.startEmptyDispute(left, right, new uint32[](0), 0, "");
     }
 
     function test_rule6_proofsAreChecked() public {
-        bytes memory why = abi.encodeWithSelector(IDepository.InvalidSignature.selector, right);
-        IDepository.StateProof memory good = proofBy(rightKey, 0, 4, older);
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 4, older);
+        bytes memory why = abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right);
+        IDepositoryTypes.StateProof memory good = proofBy(rightKey, 0, 4, older);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 4, older);
         attempt(p, why);
         p = proofBy(rightKey, 1, 4, older);
         attempt(p, why);
@@ -123,7 +123,7 @@ contract DisputesTest is Base {
         p.path = new bytes32[](0);
         attempt(p, why);
         p = proofBy(rightKey, 0, 0, older);
-        attempt(p, abi.encodeWithSelector(IDepository.NonceNotNewer.selector));
+        attempt(p, abi.encodeWithSelector(IDepositoryTypes.NonceNotNewer.selector));
         vm.chainId(5);
         attempt(good, why);
         vm.chainId(31337);
@@ -131,14 +131,14 @@ contract DisputesTest is Base {
         dep.startDispute(left, right, good, "", 0, "");
     }
 
-    function attempt(IDepository.StateProof memory p, bytes memory why) private {
+    function attempt(IDepositoryTypes.StateProof memory p, bytes memory why) private {
         vm.prank(leftAddr);
         vm.expectRevert(why);
         dep.startDispute(left, right, p, "", 0, "");
     }
 
     function test_longPath(bytes32 a, bytes32 b, bytes32 c) public {
-        IDepository.StateProof memory p = proofBy(rightKey, 0, 4, older);
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, 0, 4, older);
         p.path = new bytes32[](3);
         (p.path[0], p.path[1], p.path[2]) = (a, b, c);
         bytes32 root = pair(pair(pair(leafOf(0, p.bodyHash), a), b), c);
@@ -148,33 +148,33 @@ contract DisputesTest is Base {
     }
 
     function test_finalize_afterTheDeadlineByAnyone() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         vm.warp(T0 + WINDOW);
-        expectFinalize(IDepository.TooEarly.selector, d, older);
+        expectFinalize(IDepositoryTypes.TooEarly.selector, d, older);
         vm.warp(T0 + WINDOW + 1);
-        expectFinalize(IDepository.BodyMismatch.selector, d, newer);
+        expectFinalize(IDepositoryTypes.BodyMismatch.selector, d, newer);
         finalize(d, older);
         paid(10);
-        expectFinalize(IDepository.NoDispute.selector, d, older);
+        expectFinalize(IDepositoryTypes.NoDispute.selector, d, older);
     }
 
     function test_finalize_notEarlyByTheStarter() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         vm.prank(leftAddr);
-        expectFinalize(IDepository.TooEarly.selector, d, older);
+        expectFinalize(IDepositoryTypes.TooEarly.selector, d, older);
     }
 
     function test_finalize_earlyByTheNonStarterIsItsAnswer() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         vm.prank(rightAddr);
         finalize(d, older);
         paid(10);
     }
 
     function test_finalize_earlyByAnyoneAfterTheAnswer() public {
-        IDepository.Dispute memory d = start(false, 4, older, "");
+        Codec.Dispute memory d = start(false, 4, older, "");
         vm.prank(leftAddr);
-        dep.acceptDispute(left, right, d, "", "");
+        dep.acceptDispute(left, right, Codec.dispute(d), "", "");
         d = answered(d, 4, older, "");
         eqb(running(), hashOf(d), "hash");
         finalize(d, older);
@@ -182,34 +182,34 @@ contract DisputesTest is Base {
     }
 
     function test_accept_onlyByTheNonStarter() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
-        bytes memory why = abi.encodeWithSelector(IDepository.Unauthorized.selector, right);
+        Codec.Dispute memory d = start(true, 4, older, "");
+        bytes memory why = abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, right);
         vm.prank(leftAddr);
         vm.expectRevert(why);
-        dep.acceptDispute(left, right, d, "", "");
+        dep.acceptDispute(left, right, Codec.dispute(d), "", "");
         bytes memory s = sig(leftKey, answerDigest(0, 4, d.bodyHash, ""));
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
-        dep.acceptDispute(left, right, d, "", s);
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
+        dep.acceptDispute(left, right, Codec.dispute(d), "", s);
         s = sig(rightKey, answerDigest(0, 4, d.bodyHash, ""));
-        dep.acceptDispute(left, right, d, "", s);
+        dep.acceptDispute(left, right, Codec.dispute(d), "", s);
         d = answered(d, 4, older, "");
-        vm.expectRevert(IDepository.AlreadyAnswered.selector);
-        dep.acceptDispute(left, right, d, "", s);
+        vm.expectRevert(IDepositoryTypes.AlreadyAnswered.selector);
+        dep.acceptDispute(left, right, Codec.dispute(d), "", s);
     }
 
     function test_rule9_answerCountsAtTheDeadline() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 5, newer);
+        Codec.Dispute memory d = start(true, 4, older, "");
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 5, newer);
         vm.warp(T0 + WINDOW + 1);
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.DeadlinePassed.selector);
-        dep.counterDispute(left, right, d, p, "", "");
+        vm.expectRevert(IDepositoryTypes.DeadlinePassed.selector);
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", "");
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.DeadlinePassed.selector);
-        dep.acceptDispute(left, right, d, "", "");
+        vm.expectRevert(IDepositoryTypes.DeadlinePassed.selector);
+        dep.acceptDispute(left, right, Codec.dispute(d), "", "");
         bytes memory r = sig(rightKey, stateDigest(5, rootOf(0, p.bodyHash)));
-        vm.expectRevert(IDepository.DeadlinePassed.selector);
-        dep.counterDisputeWithBoth(left, right, d, p, r);
+        vm.expectRevert(IDepositoryTypes.DeadlinePassed.selector);
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, r);
         vm.warp(T0 + WINDOW);
         d = counter(d, 5, newer, "");
         finalize(d, newer);
@@ -217,12 +217,12 @@ contract DisputesTest is Base {
     }
 
     function test_counter_strictlyNewer() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         for (uint64 nonce; nonce <= 4; ++nonce) {
-            IDepository.StateProof memory p = proofBy(leftKey, 0, nonce, newer);
+            IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, nonce, newer);
             vm.prank(rightAddr);
-            vm.expectRevert(IDepository.NonceNotNewer.selector);
-            dep.counterDispute(left, right, d, p, "", "");
+            vm.expectRevert(IDepositoryTypes.NonceNotNewer.selector);
+            dep.counterDispute(left, right, Codec.dispute(d), p, "", "");
         }
         d = counter(d, 5, newer, "");
         eqb(running(), hashOf(d), "hash");
@@ -233,49 +233,49 @@ contract DisputesTest is Base {
     }
 
     function test_rule23_starterCannotCounterItself() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         // A state that only the starter signed, shown by the starter or with its signature as answer.
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 9, Codec.one(0, 0));
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 9, Codec.one(0, 0));
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.Unauthorized.selector, right));
-        dep.counterDispute(left, right, d, p, "", "");
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.Unauthorized.selector, right));
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", "");
         bytes memory s = sig(leftKey, answerDigest(0, 9, p.bodyHash, ""));
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
-        dep.counterDispute(left, right, d, p, "", s);
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", s);
         // As "both": right's signature is missing.
         bytes memory both = sig(leftKey, stateDigest(9, rootOf(0, p.bodyHash)));
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
-        dep.counterDisputeWithBoth(left, right, d, p, both);
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, both);
     }
 
     /// A state that the non-starter alone signed does not counter: the starter has not agreed to it.
     function test_counter_needsTheStartersSignature() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
-        IDepository.StateProof memory p = proofBy(rightKey, 0, 9, newer);
+        Codec.Dispute memory d = start(true, 4, older, "");
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, 0, 9, newer);
         vm.prank(rightAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, left));
-        dep.counterDispute(left, right, d, p, "", "");
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, left));
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", "");
     }
 
     function test_counterWithBoth_byAnyoneVoidsTheAnswer() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         vm.prank(rightAddr);
-        dep.acceptDispute(left, right, d, "", "");
+        dep.acceptDispute(left, right, Codec.dispute(d), "", "");
         d = answered(d, 4, older, "");
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 6, newer);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 6, newer);
         bytes memory r = sig(rightKey, stateDigest(6, rootOf(0, p.bodyHash)));
         vm.prank(address(0x70e3));
-        dep.counterDisputeWithBoth(left, right, d, p, r);
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, r);
         d.nonce = 6;
         d.bodyHash = keccak256(newer);
         d.answered = false;
         d.answeredAt = 0;
         eqb(running(), hashOf(d), "hash");
-        expectFinalize(IDepository.TooEarly.selector, d, newer);
+        expectFinalize(IDepositoryTypes.TooEarly.selector, d, newer);
         // Not with the same or an older one again.
-        vm.expectRevert(IDepository.NonceNotNewer.selector);
-        dep.counterDisputeWithBoth(left, right, d, p, r);
+        vm.expectRevert(IDepositoryTypes.NonceNotNewer.selector);
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, r);
         // The non-starter may answer again.
         vm.prank(rightAddr);
         finalize(d, newer);
@@ -283,11 +283,11 @@ contract DisputesTest is Base {
     }
 
     function test_counter_byRelayer() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 5, newer);
+        Codec.Dispute memory d = start(true, 4, older, "");
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 5, newer);
         bytes memory s = sig(rightKey, answerDigest(0, 5, p.bodyHash, ""));
         vm.prank(leftAddr);
-        dep.counterDispute(left, right, d, p, "", s);
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", s);
         finalize(answered(d, 5, newer, ""), newer);
         paid(40);
     }
@@ -296,21 +296,21 @@ contract DisputesTest is Base {
         bytes memory mine = new bytes(24);
         mine[23] = 0x01;
         bytes memory its = new bytes(48);
-        IDepository.Dispute memory d = start(true, 4, older, mine);
+        Codec.Dispute memory d = start(true, 4, older, mine);
         // The same body with a higher nonce keeps them.
         d = counter(d, 5, older, its);
         eqb(d.starterFillsHash, keccak256(mine), "kept");
         eqb(running(), hashOf(d), "hash");
-        IDepository.StateProof memory p = proofBy(leftKey, 0, 6, older);
+        IDepositoryTypes.StateProof memory p = proofBy(leftKey, 0, 6, older);
         bytes memory r = sig(rightKey, stateDigest(6, rootOf(0, p.bodyHash)));
-        dep.counterDisputeWithBoth(left, right, d, p, r);
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, r);
         d.nonce = 6;
         d.answered = false;
         eqb(running(), hashOf(d), "kept by both, the answer is void");
         // Another body drops all.
         p = proofBy(leftKey, 0, 7, newer);
         r = sig(rightKey, stateDigest(7, rootOf(0, p.bodyHash)));
-        dep.counterDisputeWithBoth(left, right, d, p, r);
+        dep.counterDisputeWithBoth(left, right, Codec.dispute(d), p, r);
         (d.nonce, d.bodyHash, d.starterFillsHash, d.answererFillsHash, d.answeredAt) = (7, p.bodyHash, 0, 0, 0);
         eqb(running(), hashOf(d), "dropped");
     }
@@ -318,36 +318,36 @@ contract DisputesTest is Base {
     function test_fills_mustBeThoseGiven() public {
         bytes memory mine = new bytes(24);
         bytes memory its = new bytes(48);
-        IDepository.Dispute memory d = start(true, 4, older, mine);
+        Codec.Dispute memory d = start(true, 4, older, mine);
         vm.prank(rightAddr);
-        dep.acceptDispute(left, right, d, its, "");
+        dep.acceptDispute(left, right, Codec.dispute(d), its, "");
         d = answered(d, 4, older, its);
-        vm.expectRevert(IDepository.FillsMismatch.selector);
-        dep.finalizeDispute(left, right, d, older, "", its);
-        vm.expectRevert(IDepository.FillsMismatch.selector);
-        dep.finalizeDispute(left, right, d, older, mine, "");
+        vm.expectRevert(IDepositoryTypes.FillsMismatch.selector);
+        dep.finalizeDispute(left, right, Codec.dispute(d), older, "", its);
+        vm.expectRevert(IDepositoryTypes.FillsMismatch.selector);
+        dep.finalizeDispute(left, right, Codec.dispute(d), older, mine, "");
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.FillsMismatch.selector);
-        dep.finalizeDispute(left, right, d, older, mine, mine);
-        dep.finalizeDispute(left, right, d, older, mine, its);
+        vm.expectRevert(IDepositoryTypes.FillsMismatch.selector);
+        dep.finalizeDispute(left, right, Codec.dispute(d), older, mine, mine);
+        dep.finalizeDispute(left, right, Codec.dispute(d), older, mine, its);
         paid(10);
     }
 
     function test_fills_bounded() public {
         bytes memory many = new bytes(32 * 24 + 1);
-        IDepository.StateProof memory p = proofBy(rightKey, 0, 4, older);
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, 0, 4, older);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.FillsTooLong.selector);
+        vm.expectRevert(IDepositoryTypes.FillsTooLong.selector);
         dep.startDispute(left, right, p, many, 0, "");
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.FillsTooLong.selector);
-        dep.acceptDispute(left, right, d, many, "");
+        vm.expectRevert(IDepositoryTypes.FillsTooLong.selector);
+        dep.acceptDispute(left, right, Codec.dispute(d), many, "");
         // After the deadline nobody can add any.
         vm.warp(T0 + WINDOW + 1);
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.FillsMismatch.selector);
-        dep.finalizeDispute(left, right, d, older, "", new bytes(24));
+        vm.expectRevert(IDepositoryTypes.FillsMismatch.selector);
+        dep.finalizeDispute(left, right, Codec.dispute(d), older, "", new bytes(24));
     }
 
     // The empty state.
@@ -362,7 +362,7 @@ contract DisputesTest is Base {
         vm.prank(leftAddr);
         dep.startEmptyDispute(left, right, list, 0, "");
         bytes memory body = emptyBody(0, usd);
-        IDepository.Dispute memory d = disputeOf(0, true, body, "");
+        Codec.Dispute memory d = disputeOf(0, true, body, "");
         eqb(running(), hashOf(d), "hash");
         vm.warp(T0 + WINDOW + 1);
         finalize(d, body);
@@ -372,7 +372,7 @@ contract DisputesTest is Base {
     function test_empty_isOutrankedByAnySignedState() public {
         vm.prank(leftAddr);
         dep.startEmptyDispute(left, right, new uint32[](1), 0, "");
-        IDepository.Dispute memory d = disputeOf(0, true, Codec.one(0, 0), "");
+        Codec.Dispute memory d = disputeOf(0, true, Codec.one(0, 0), "");
         d = counter(d, 1, newer, "");
         finalize(d, newer);
         paid(40);
@@ -385,44 +385,44 @@ contract DisputesTest is Base {
         vm.prank(rightAddr);
         finalize(disputeOf(0, true, body, ""), body);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.MalformedBody.selector);
+        vm.expectRevert(IDepositoryTypes.MalformedBody.selector);
         dep.startEmptyDispute(left, right, new uint32[](33), 0, "");
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.MalformedBody.selector);
+        vm.expectRevert(IDepositoryTypes.MalformedBody.selector);
         dep.startEmptyDispute(left, right, new uint32[](2), 0, "");
     }
 
     // The shown dispute.
 
     function test_disputeMustBeTheRunningOne() public {
-        IDepository.Dispute memory d = start(true, 4, older, "");
-        vm.expectRevert(IDepository.NoDispute.selector);
-        dep.finalizeDispute(left, entity(address(type(uint160).max)), d, older, "", "");
+        Codec.Dispute memory d = start(true, 4, older, "");
+        vm.expectRevert(IDepositoryTypes.NoDispute.selector);
+        dep.finalizeDispute(left, entity(address(type(uint160).max)), Codec.dispute(d), older, "", "");
         d.startedAt -= uint40(WINDOW) + 1;
-        expectFinalize(IDepository.DisputeMismatch.selector, d, older);
+        expectFinalize(IDepositoryTypes.DisputeMismatch.selector, d, older);
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.DisputeMismatch.selector);
-        dep.acceptDispute(left, right, d, "", "");
+        vm.expectRevert(IDepositoryTypes.DisputeMismatch.selector);
+        dep.acceptDispute(left, right, Codec.dispute(d), "", "");
     }
 
     function test_oldEpochsAreDead() public {
-        IDepository.StateProof memory old = proofBy(rightKey, 0, 8, older);
+        IDepositoryTypes.StateProof memory old = proofBy(rightKey, 0, 8, older);
         close(Codec.one(0, 0));
         vm.prank(leftAddr);
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
         dep.startDispute(left, right, old, "", 0, "");
         // The answer to an old dispute, too.
-        IDepository.Dispute memory d = start(true, 2, older, "");
+        Codec.Dispute memory d = start(true, 2, older, "");
         bytes memory s = sig(rightKey, answerDigest(0, 2, d.bodyHash, ""));
-        vm.expectRevert(abi.encodeWithSelector(IDepository.InvalidSignature.selector, right));
-        dep.acceptDispute(left, right, d, "", s);
+        vm.expectRevert(abi.encodeWithSelector(IDepositoryTypes.InvalidSignature.selector, right));
+        dep.acceptDispute(left, right, Codec.dispute(d), "", s);
     }
 
     /// Deposits into collateral stay possible during a dispute and change nothing for the other side.
     function test_depositDuringADispute(uint64 amount) public {
         vm.assume(amount > 0);
         depositEth(leftAddr, amount);
-        IDepository.Dispute memory d = start(true, 4, older, "");
+        Codec.Dispute memory d = start(true, 4, older, "");
         fund(leftAddr, 0, amount);
         vm.warp(T0 + WINDOW + 1);
         finalize(d, older);
@@ -439,11 +439,11 @@ contract DisputesTest is Base {
             abi.encodePacked(uint8(2), uint32(1), int128(0), uint32(0), int128(0), uint8(0)),
             abi.encodePacked(uint8(1), uint32(0), type(int128).min, uint8(0))
         ];
-        IDepository.Dispute memory d = start(true, 2, bodies[0], "");
+        Codec.Dispute memory d = start(true, 2, bodies[0], "");
         for (uint256 i; i < bodies.length; ++i) {
             if (i != 0) d = counter(d, uint64(2 + i), bodies[i], "");
             vm.prank(rightAddr);
-            expectFinalize(IDepository.MalformedBody.selector, d, bodies[i]);
+            expectFinalize(IDepositoryTypes.MalformedBody.selector, d, bodies[i]);
         }
         // There is a way out: a co-signed close.
         close(Codec.one(0, -1));
@@ -458,7 +458,7 @@ contract DisputesTest is Base {
         (uint256 lr, uint256 rr) = (reserves(left, 0), reserves(right, 0));
         (uint128 coll,) = bucket(0);
         bytes memory body = Codec.one(0, offdelta);
-        IDepository.Dispute memory d = start(true, 4, body, "");
+        Codec.Dispute memory d = start(true, 4, body, "");
         vm.prank(rightAddr);
         finalize(d, body);
         // The position before and after, debts as claims: left gains delta, right the rest.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
 import {vm} from "./utils/Vm.sol";
@@ -22,11 +23,10 @@ contract GasTest is Base {
         settle(Codec.diff(0, 1 ether, 1 ether, 0));
     }
 
-    function fundings(uint256 n, uint160 salt) private view returns (IDepository.Funding[] memory f) {
-        f = new IDepository.Funding[](n);
+    /// Left's own, into channels with other accounts: the shortest form.
+    function fundings(uint256 n, uint160 salt) private pure returns (bytes memory f) {
         for (uint256 i; i < n; ++i) {
-            address peer = address(uint160(uint256(keccak256(abi.encode(salt, i)))));
-            f[i] = IDepository.Funding(left, entity(peer), 1 ether);
+            f = abi.encodePacked(f, Codec.funding(address(uint160(uint256(keccak256(abi.encode(salt, i))))), 1 ether));
         }
     }
 
@@ -65,7 +65,7 @@ contract GasTest is Base {
 
     function test_gas_reserveToCollateral() public {
         depositEth(leftAddr, 1000 ether);
-        IDepository.Funding[] memory f = fundings(1, 1);
+        bytes memory f = fundings(1, 1);
         vm.prank(leftAddr);
         dep.reserveToCollateral(0, f);
         snap("reserve to collateral, new channel");
@@ -104,6 +104,31 @@ contract GasTest is Base {
         update("cooperative update", Codec.diff(0, 1 ether, 0, -1 ether));
     }
 
+    /// A relayed batch of one cooperative update, beside the update itself by whom it is sent otherwise.
+    function test_gas_batch() public {
+        existing();
+        bytes memory ops;
+        uint256 direct;
+        for (uint256 i; i < 3; ++i) {
+            bytes memory data = Codec.diff(0, 1 ether, 0, -1 ether);
+            (uint32 epoch, uint32 nonce) = epochAndNonce();
+            bytes memory r = sig(rightKey, settlementDigest(UPDATE, epoch, nonce, uint64(T0 + 1 hours), data));
+            ops = abi.encodeCall(IDepository.cooperativeUpdate, (left, right, uint64(T0 + 1 hours), data, "", r));
+            if (i == 0) {
+                vm.prank(leftAddr);
+                dep.cooperativeUpdate(left, right, uint64(T0 + 1 hours), data, "", r);
+                direct = vm.lastCallGas().gasTotalUsed;
+                continue;
+            }
+            ops = abi.encodePacked(uint8(0), uint128(0), uint24(ops.length), ops);
+            bytes memory s = sig(leftKey, batchDigest(left, dep.batchNonce(left), uint64(T0 + 1 hours), ops));
+            vm.prank(address(0x5e1a7));
+            dep.processBatch(left, uint64(T0 + 1 hours), ops, s);
+            string memory name = i == 1 ? "relayed batch of one, over the direct call, first of entity" : "relayed batch of one, over the direct call";
+            vm.snapshotValue("gas", name, vm.lastCallGas().gasTotalUsed - direct);
+        }
+    }
+
     function closeGas(string memory name, int128 offdelta) private {
         bytes memory body = Codec.one(0, offdelta);
         (uint32 epoch, uint32 nonce) = epochAndNonce();
@@ -126,20 +151,20 @@ contract GasTest is Base {
 
     function whole(string memory suffix, bytes memory older, bytes memory newer) private returns (uint256 total) {
         (uint32 epoch,) = epochAndNonce();
-        IDepository.StateProof memory p = proofBy(rightKey, epoch, 10, older);
+        IDepositoryTypes.StateProof memory p = proofBy(rightKey, epoch, 10, older);
         vm.prank(leftAddr);
         dep.startDispute(left, right, p, "", 0, "");
         total += snap(string.concat("dispute start", suffix));
-        IDepository.Dispute memory d = disputeOf(10, true, older, "");
+        Codec.Dispute memory d = disputeOf(10, true, older, "");
         p = proofBy(leftKey, epoch, 13, newer);
         vm.warp(vm.getBlockTimestamp() + 1 hours);
         vm.prank(rightAddr);
-        dep.counterDispute(left, right, d, p, "", "");
+        dep.counterDispute(left, right, Codec.dispute(d), p, "", "");
         total += snap(string.concat("dispute counter", suffix));
         d = answered(d, 13, newer, "");
         vm.warp(vm.getBlockTimestamp() + WINDOW);
         vm.prank(leftAddr);
-        dep.finalizeDispute(left, right, d, newer, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), newer, "", "");
         total += snap(string.concat("dispute finalize", suffix));
         vm.snapshotValue("gas", string.concat("dispute whole", suffix), total);
     }
@@ -192,10 +217,10 @@ contract GasTest is Base {
         Codec.Off[] memory offs = new Codec.Off[](1);
         offs[0] = Codec.Off(usd, -1e9);
         bytes memory body = Codec.body(offs, clauses);
-        IDepository.Dispute memory d = start(true, 10, body, "");
+        Codec.Dispute memory d = start(true, 10, body, "");
         vm.warp(vm.getBlockTimestamp() + WINDOW + 1);
         vm.prank(leftAddr);
-        dep.finalizeDispute(left, right, d, body, "", "");
+        dep.finalizeDispute(left, right, Codec.dispute(d), body, "", "");
         return vm.lastCallGas().gasTotalUsed;
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Handler} from "./utils/Handler.sol";
 
 contract InvariantsTest {
@@ -24,8 +25,8 @@ contract InvariantsTest {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[16] memory all = [
-            Handler.deposit.selector, Handler.withdraw.selector, Handler.transfer.selector, Handler.lock.selector,
+        bytes4[17] memory all = [
+            Handler.deposit.selector, Handler.withdraw.selector, Handler.transfer.selector, Handler.batch.selector, Handler.lock.selector,
             Handler.update.selector, Handler.forgive.selector, Handler.enforce.selector, Handler.closeTogether.selector,
             Handler.startDispute.selector, Handler.startEmpty.selector, Handler.counterDispute.selector,
             Handler.accept.selector, Handler.finalize.selector, Handler.attackConsent.selector,
@@ -65,7 +66,7 @@ contract InvariantsTest {
         for (uint256 i; i < 3; ++i) {
             for (uint256 t; t < 2; ++t) {
                 (bytes32 who, uint32 token) = (h.ids(i), h.tokenList(t));
-                (IDepository.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(who, token, 0, type(uint64).max);
+                (IDepositoryTypes.DebtEntry[] memory e, uint64 head, uint64 tail) = dep.debtsOf(who, token, 0, type(uint64).max);
                 uint256 sum;
                 for (uint256 j; j < e.length; ++j) {
                     sum += e[j].amount;
@@ -88,7 +89,7 @@ contract InvariantsTest {
             Handler.Ghost memory g = h.ghost(i);
             if (epoch != g.epoch) revert Broken("epoch", epoch, g.epoch);
             if (nonce != g.nonce) revert Broken("nonce", nonce, g.nonce);
-            bytes32 want = g.running ? keccak256(abi.encode(g.dispute)) : bytes32(0);
+            bytes32 want = g.running ? h.hashOfDispute(i) : bytes32(0);
             if (hash != want) revert Broken("dispute", uint256(hash), uint256(want));
             if (epoch < epochs[i] || nonce < nonces[i]) revert Broken("fell", epoch, nonce);
             (epochs[i], nonces[i]) = (epoch, nonce);

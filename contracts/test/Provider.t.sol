@@ -5,6 +5,7 @@ import {ISubcontractProvider} from "../src/interfaces/ISubcontractProvider.sol";
 import {IEntityProvider} from "../src/interfaces/IEntityProvider.sol";
 import {Base} from "./utils/Base.sol";
 import {Codec} from "./utils/Codec.sol";
+import {Scripted} from "./utils/Instruments.sol";
 import {vm} from "./utils/Vm.sol";
 
 interface IProviderErrors {
@@ -18,19 +19,6 @@ interface IProviderErrors {
 
 interface IWallet1271 {
     function allow(bytes32 digest, bool yes) external;
-}
-
-/// Adds the batch's length, and claims to be pending.
-contract Custom {
-    function applyBatch(int256[] calldata deltas, uint256[] calldata, bytes calldata batch, ISubcontractProvider.Context calldata)
-        external
-        pure
-        returns (int256[] memory out, uint40)
-    {
-        out = deltas;
-        out[0] += int256(batch.length);
-        return (out, type(uint40).max);
-    }
 }
 
 contract ProviderTest is Base {
@@ -248,20 +236,22 @@ contract ProviderTest is Base {
     }
 
     function test_instruments() public {
-        Custom code = new Custom();
+        Scripted code = new Scripted();
         uint16 id = provider.registerInstrument(address(code));
         eq(id, 256, "first");
         eq(provider.registerInstrument(address(code)), 257, "append only");
         yes(provider.instrument(256) == address(code) && provider.instrument(258) == address(0), "lookup");
-        (int256 x,, uint40 pending) = apply_(1, 0, 0, 0, abi.encodePacked(id, bytes3(0)));
+        int256[] memory moves = new int256[](1);
+        moves[0] = 5;
+        bytes memory said = abi.encodePacked(uint8(1), uint8(0), abi.encode(moves, type(uint40).max));
+        (int256 x,, uint40 pending) = apply_(1, 0, 0, 0, abi.encodePacked(id, said));
         eqi(x, 6, "applied");
-        eq(pending, 0, "payments alone can defer");
-        expectBad(abi.encodeWithSelector(IProviderErrors.UnknownInstrument.selector, 258), abi.encodePacked(uint16(258)));
-        expectBad(abi.encodeWithSelector(IProviderErrors.UnknownInstrument.selector, 3), abi.encodePacked(uint16(3)));
+        eq(pending, context.deadline, "payments alone can defer past the deadline");
+        expectBad(abi.encodeWithSelector(IProviderErrors.UnknownInstrument.selector, 258), abi.encodePacked(uint16(258), said));
         vm.expectRevert(IProviderErrors.NoCode.selector);
         provider.registerInstrument(address(0xdead));
         vm.etch(address(code), hex"00");
-        expectBad(abi.encodeWithSelector(IProviderErrors.InstrumentChanged.selector, 256), abi.encodePacked(id));
+        expectBad(abi.encodeWithSelector(IProviderErrors.InstrumentChanged.selector, 256), abi.encodePacked(id, said));
     }
 
     /// Of the 255 bits of s, those above half the order are refused, whatever they recover to.

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../src/interfaces/IDepositoryTypes.sol";
 import {Base, IMint} from "./utils/Base.sol";
+import {Codec} from "./utils/Codec.sol";
 import {vm} from "./utils/Vm.sol";
 
 interface IHooks {
@@ -67,8 +69,33 @@ contract BadToken {
     }
 }
 
+/// ERC-2612 in short: whoever gives v = 27 may.
+contract PermitToken {
+    mapping(address => uint256) public balanceOf;
+    mapping(address => mapping(address => uint256)) public allowance;
+    mapping(bytes32 => bool) private used;
+
+    function mint(address to, uint256 value) external {
+        balanceOf[to] += value;
+    }
+
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+        bytes32 id = keccak256(abi.encode(owner, r, s));
+        require(v == 27 && deadline >= block.timestamp && !used[id], "permit");
+        used[id] = true;
+        allowance[owner][spender] = value;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        allowance[from][msg.sender] -= value;
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+        return true;
+    }
+}
+
 contract TokensTest is Base {
-    function register(IDepository.TokenKind kind, address token, uint256 id) private returns (uint32) {
+    function register(IDepositoryTypes.TokenKind kind, address token, uint256 id) private returns (uint32) {
         return dep.registerToken(kind, token, id);
     }
 
@@ -78,40 +105,40 @@ contract TokensTest is Base {
 
     function test_registry() public {
         eq(usd, 1, "first id");
-        eq(register(IDepository.TokenKind.Erc20, address(erc20), 0), usd, "same again");
+        eq(register(IDepositoryTypes.TokenKind.Erc20, address(erc20), 0), usd, "same again");
         eq(dep.tokenCount(), 2, "count");
-        eq(dep.tokenId(IDepository.TokenKind.Erc20, address(erc20), 0), usd, "lookup");
-        eq(dep.tokenId(IDepository.TokenKind.Erc20, address(this), 0), 0, "unknown");
-        IDepository.TokenInfo memory info = dep.tokenInfo(usd);
-        yes(info.token == address(erc20) && info.kind == IDepository.TokenKind.Erc20 && info.id == 0, "info");
+        eq(dep.tokenId(IDepositoryTypes.TokenKind.Erc20, address(erc20), 0), usd, "lookup");
+        eq(dep.tokenId(IDepositoryTypes.TokenKind.Erc20, address(this), 0), 0, "unknown");
+        IDepositoryTypes.TokenInfo memory info = dep.tokenInfo(usd);
+        yes(info.token == address(erc20) && info.kind == IDepositoryTypes.TokenKind.Erc20 && info.id == 0, "info");
         info = dep.tokenInfo(0);
-        yes(info.token == address(0) && info.kind == IDepository.TokenKind.Eth, "eth");
+        yes(info.token == address(0) && info.kind == IDepositoryTypes.TokenKind.Eth, "eth");
         eq(dep.tokens(0, 10).length, 2, "page");
         eq(dep.tokens(1, 10).length, 1, "page from");
         eq(dep.tokens(0, 1).length, 1, "page max");
         eq(dep.tokens(5, 1).length, 0, "past the end");
-        vm.expectRevert(IDepository.UnknownToken.selector);
+        vm.expectRevert(IDepositoryTypes.UnknownToken.selector);
         dep.tokenInfo(2);
     }
 
     function test_registry_refusesOtherKinds() public {
         IMint nft = deploy("TestNfts", "TestErc721");
         IMint multi = deploy("TestNfts", "TestErc1155");
-        IDepository.TokenKind[4] memory kinds = [
-            IDepository.TokenKind.Eth, IDepository.TokenKind.Erc20, IDepository.TokenKind.Erc721, IDepository.TokenKind.Erc1155
+        IDepositoryTypes.TokenKind[4] memory kinds = [
+            IDepositoryTypes.TokenKind.Eth, IDepositoryTypes.TokenKind.Erc20, IDepositoryTypes.TokenKind.Erc721, IDepositoryTypes.TokenKind.Erc1155
         ];
         address[3] memory where = [address(erc20), address(nft), address(multi)];
         for (uint256 k; k < 4; ++k) {
             for (uint256 t; t < 3; ++t) {
                 if (k == t + 1) continue;
-                vm.expectRevert(IDepository.WrongTokenKind.selector);
+                vm.expectRevert(IDepositoryTypes.WrongTokenKind.selector);
                 register(kinds[k], where[t], 0);
             }
         }
-        vm.expectRevert(IDepository.WrongTokenKind.selector);
-        register(IDepository.TokenKind.Erc20, address(erc20), 1);
-        vm.expectRevert(IDepository.WrongTokenKind.selector);
-        register(IDepository.TokenKind.Erc20, address(0xdead), 0);
+        vm.expectRevert(IDepositoryTypes.WrongTokenKind.selector);
+        register(IDepositoryTypes.TokenKind.Erc20, address(erc20), 1);
+        vm.expectRevert(IDepositoryTypes.WrongTokenKind.selector);
+        register(IDepositoryTypes.TokenKind.Erc20, address(0xdead), 0);
     }
 
     function test_eth(uint96 amount) public {
@@ -126,7 +153,7 @@ contract TokensTest is Base {
         eq(to.balance, amount - 1, "paid out");
         eq(reserves(right, 0), 1, "rest");
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.InsufficientReserve.selector);
+        vm.expectRevert(IDepositoryTypes.InsufficientReserve.selector);
         dep.withdraw(0, 2, to);
     }
 
@@ -141,7 +168,7 @@ contract TokensTest is Base {
     }
 
     function test_rule5_zeroAmounts() public {
-        bytes4 zero = IDepository.ZeroAmount.selector;
+        bytes4 zero = IDepositoryTypes.ZeroAmount.selector;
         vm.expectRevert(zero);
         dep.depositEth(left);
         vm.expectRevert(zero);
@@ -151,15 +178,15 @@ contract TokensTest is Base {
         vm.expectRevert(zero);
         dep.reserveToReserve(left, usd, 0);
         vm.expectRevert(zero);
-        dep.reserveToCollateral(usd, new IDepository.Funding[](0));
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(left, right, 0);
+        dep.reserveToCollateral(usd, Codec.fundings(new Codec.Funding[](0)));
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(left, right, 0);
         vm.expectRevert(zero);
-        dep.reserveToCollateral(usd, f);
+        dep.reserveToCollateral(usd, Codec.fundings(f));
     }
 
     function test_entities() public {
-        bytes4 bad = IDepository.InvalidEntity.selector;
+        bytes4 bad = IDepositoryTypes.InvalidEntity.selector;
         bytes32[4] memory ids = [bytes32(0), bytes32(uint256(1) << 160), bytes32(uint256(3) << 248), bytes32(uint256(0xff) << 248)];
         vm.deal(address(this), 100);
         for (uint256 i; i < ids.length; ++i) {
@@ -185,17 +212,17 @@ contract TokensTest is Base {
         vm.prank(leftAddr);
         dep.withdraw(usd, amount, rightAddr);
         eq(erc20.balanceOf(rightAddr), 1e30 + uint256(amount), "paid out");
-        vm.expectRevert(IDepository.UnknownToken.selector);
+        vm.expectRevert(IDepositoryTypes.UnknownToken.selector);
         dep.deposit(left, 77, 1);
-        vm.expectRevert(IDepository.UnknownToken.selector);
+        vm.expectRevert(IDepositoryTypes.UnknownToken.selector);
         dep.deposit(left, 0, 1);
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.deposit(left, usd, 1);
     }
 
     function test_rule21_feeOnTransferCreditedByBalance(uint96 amount) public {
         IMint fee = IMint(vm.deployCode("TestErc20.sol:TestErc20Fee", abi.encode(10_000)));
-        uint32 token = register(IDepository.TokenKind.Erc20, address(fee), 0);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc20, address(fee), 0);
         vm.assume(amount > 0);
         fee.mint(address(this), amount);
         fee.approve(address(dep), amount);
@@ -210,7 +237,7 @@ contract TokensTest is Base {
 
     function test_rule21_noReturnValue() public {
         IMint token20 = deploy("TestErc20", "TestErc20NoReturn");
-        uint32 token = register(IDepository.TokenKind.Erc20, address(token20), 0);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc20, address(token20), 0);
         token20.mint(address(this), 10);
         token20.approve(address(dep), 10);
         dep.deposit(left, token, 10);
@@ -221,25 +248,25 @@ contract TokensTest is Base {
     }
 
     function test_falseIsAFailure() public {
-        uint32 token = register(IDepository.TokenKind.Erc20, address(new BadToken()), 0);
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc20, address(new BadToken()), 0);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.deposit(left, token, 1);
     }
 
     function test_amountsStayBelow2to127() public {
         uint256 limit = 1 << 127;
         vm.deal(address(this), type(uint256).max);
-        vm.expectRevert(IDepository.AmountOutOfRange.selector);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
         dep.depositEth{value: limit}(left);
         dep.depositEth{value: limit - 1}(left);
-        vm.expectRevert(IDepository.AmountOutOfRange.selector);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
         dep.depositEth{value: 1}(left);
         dep.depositEth{value: 1}(right);
         vm.prank(rightAddr);
-        vm.expectRevert(IDepository.AmountOutOfRange.selector);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
         dep.reserveToReserve(left, 0, 1);
         fund(leftAddr, 0, uint128(limit - 1));
-        vm.expectRevert(IDepository.AmountOutOfRange.selector);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
         this.fundExternally(rightAddr, 0, 1);
     }
 
@@ -249,14 +276,14 @@ contract TokensTest is Base {
 
     function test_rule21_erc721IsAmountOne() public {
         IMint nft = deploy("TestNfts", "TestErc721");
-        uint32 token = register(IDepository.TokenKind.Erc721, address(nft), 5);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc721, address(nft), 5);
         nft.mint(address(this), 5);
         nft.setApprovalForAll(address(dep), true);
-        vm.expectRevert(IDepository.AmountOutOfRange.selector);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
         dep.deposit(left, token, 2);
         dep.deposit(left, token, 1);
         yes(nft.ownerOf(5) == address(dep) && reserves(left, token) == 1, "in");
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.deposit(left, token, 1);
         vm.prank(leftAddr);
         dep.withdraw(token, 1, rightAddr);
@@ -265,7 +292,7 @@ contract TokensTest is Base {
 
     function test_erc1155() public {
         IMint multi = deploy("TestNfts", "TestErc1155");
-        uint32 token = register(IDepository.TokenKind.Erc1155, address(multi), 9);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc1155, address(multi), 9);
         multi.mint(address(this), 9, 100);
         multi.setApprovalForAll(address(dep), true);
         dep.deposit(left, token, 60);
@@ -275,16 +302,16 @@ contract TokensTest is Base {
         eq(multi.balanceOf(rightAddr, 9), 25, "out");
         eq(multi.balanceOf(address(dep), 9), 35, "held");
         // Not ours to take: nobody asked for these.
-        vm.expectRevert(IDepository.UnexpectedTransfer.selector);
+        vm.expectRevert(IDepositoryTypes.UnexpectedTransfer.selector);
         multi.safeTransferFrom(address(this), address(dep), 9, 1, "");
     }
 
     function test_hooksOnlyDuringOwnDeposit() public {
         IMint nft = deploy("TestNfts", "TestErc721");
         nft.mint(address(this), 1);
-        vm.expectRevert(IDepository.UnexpectedTransfer.selector);
+        vm.expectRevert(IDepositoryTypes.UnexpectedTransfer.selector);
         nft.safeTransferFrom(address(this), address(dep), 1);
-        vm.expectRevert(IDepository.UnexpectedTransfer.selector);
+        vm.expectRevert(IDepositoryTypes.UnexpectedTransfer.selector);
         IHooks(address(dep)).onERC721Received(address(dep), address(this), 1, "");
         IHooks d = IHooks(address(dep));
         yes(d.supportsInterface(0x01ffc9a7) && d.supportsInterface(0x150b7a02) && d.supportsInterface(0x4e2312e0), "165");
@@ -293,23 +320,23 @@ contract TokensTest is Base {
 
     function test_reentrancy() public {
         Reenterer evil = new Reenterer(dep);
-        uint32 token = register(IDepository.TokenKind.Erc20, address(evil), 0);
+        uint32 token = register(IDepositoryTypes.TokenKind.Erc20, address(evil), 0);
         evil.arm(abi.encodeCall(IDepository.deposit, (left, token, 1)));
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.deposit(left, token, 1);
         evil.arm(abi.encodeCall(IDepository.withdraw, (0, 1, address(evil))));
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.deposit(left, token, 1);
         // Views do not mind.
         evil.arm(abi.encodeCall(IDepository.reserveOf, (left, token)));
         dep.deposit(left, token, 10);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.withdraw(token, 5, leftAddr);
         // ETH: a second withdrawal inside the first.
         dep.depositEth{value: 10}(entity(address(evil)));
         evil.arm(abi.encodeCall(IDepository.withdraw, (0, 1, address(evil))));
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         evil.withdrawEth(1);
         eq(reserves(entity(address(evil)), 0), 10, "nothing moved");
         // The lock is free again afterwards.
@@ -319,9 +346,51 @@ contract TokensTest is Base {
     function test_withdrawToWhoRefuses() public {
         depositEth(leftAddr, 10);
         vm.prank(leftAddr);
-        vm.expectRevert(IDepository.TransferFailed.selector);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
         dep.withdraw(0, 1, address(erc20));
     }
 
     receive() external payable {}
+
+    function test_permit() public {
+        PermitToken token = new PermitToken();
+        uint32 id = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, address(token), 0);
+        token.mint(leftAddr, 100);
+        vm.prank(leftAddr);
+        dep.depositWithPermit(right, id, 10, T0, 27, "r", "s");
+        eq(reserves(right, id), 10, "for whom it says");
+        // Used by somebody who saw it: the allowance is there.
+        token.permit(leftAddr, address(dep), 20, T0, 27, "r", "t");
+        vm.prank(leftAddr);
+        dep.depositWithPermit(left, id, 20, T0, 27, "r", "t");
+        eq(reserves(left, id), 20, "front-run");
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
+        dep.depositWithPermit(left, id, 5, T0, 28, "r", "u");
+        // Never with another's tokens.
+        token.permit(leftAddr, address(dep), 20, T0, 27, "r", "v");
+        vm.prank(rightAddr);
+        vm.expectRevert(IDepositoryTypes.TransferFailed.selector);
+        dep.depositWithPermit(right, id, 20, T0, 27, "r", "v");
+        vm.expectRevert(IDepositoryTypes.UnknownToken.selector);
+        dep.depositWithPermit(left, 99, 5, T0, 27, "r", "u");
+        address nft = vm.deployCode("TestNfts.sol:TestErc721");
+        uint32 other = dep.registerToken(IDepositoryTypes.TokenKind.Erc721, nft, 1);
+        vm.expectRevert(IDepositoryTypes.WrongTokenKind.selector);
+        dep.depositWithPermit(left, other, 1, T0, 27, "r", "u");
+    }
+
+    /// In a batch of left's that anybody sends, left's tokens.
+    function test_permit_inABatch() public {
+        PermitToken token = new PermitToken();
+        uint32 id = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, address(token), 0);
+        token.mint(leftAddr, 100);
+        Codec.Op[] memory ops = new Codec.Op[](2);
+        ops[0].data = abi.encodeCall(IDepository.depositWithPermit, (left, id, 10, T0, 27, "r", "s"));
+        ops[1].data = abi.encodeCall(IDepository.reserveToReserve, (right, id, 4));
+        bytes memory data = Codec.operations(ops);
+        bytes memory s_ = sig(leftKey, batchDigest(left, 0, type(uint64).max, data));
+        dep.processBatch(left, type(uint64).max, data, s_);
+        yes(reserves(left, id) == 6 && reserves(right, id) == 4, "deposited and sent on");
+    }
 }

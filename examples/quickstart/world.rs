@@ -421,5 +421,6 @@ const fn call_name(call: &ChainCall) -> &'static str {
         ChainCall::CounterDispute { .. } => "dispute counter",
         ChainCall::FinalizeDispute { .. } => "dispute finalize",
         ChainCall::Reveal { .. } => "secret revealed",
+        ChainCall::Record { .. } => "fact recorded",
     }
 }

@@ -9,10 +9,11 @@ use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Context, Effect, Input, Log, Machine, Record, Snapshot};
 use xln_core::proof::{Body, Fills, SettlementUpdate, TokenDiff};
 use xln_core::state::{ChannelState, Pending};
+use xln_core::subcontract::{ConditionTerms, CreditDefaultSwapTerms, ScheduleTerms};
 use xln_core::transition::Transition;
 use xln_core::types::{
-    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, Reveal, Secret, SubchannelKey, TokenFact,
-    TokenId, UnixSeconds,
+    Address, ChainId, ChainPoint, EntityId, Hash, HashKind, Nonce, Pair, RecordedFact, Reveal, Secret, Side,
+    SubchannelKey, TokenFact, TokenId, UnixSeconds,
 };
 use xln_core::wire::Message;
 
@@ -79,6 +80,7 @@ pub fn machine_inputs(bytes: &[u8]) {
 
 const KEY: SubchannelKey = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
 const PROVIDER: Address = Address([0x5c; 20]);
+const ENTITIES: Address = Address([0xee; 20]);
 const TOKENS: [TokenId; 2] = [TokenId(1), TokenId(2)];
 
 fn signers() -> [LocalSigner; 2] {
@@ -155,8 +157,7 @@ impl World {
         let wire = VecDeque::new();
         let (logs, snapshots) = (Default::default(), [None, None]);
         let mut world = Self { signers, machines, logs, snapshots, wire, now: 1_000_000, block: 0, collateral: (0, 0) };
-        let depositories =
-            vec![AcceptedDepository { key: KEY, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 }];
+        let depositories = vec![AcceptedDepository::new(KEY, 3600, vec![PROVIDER], ENTITIES, 10_800)];
         for i in 0..2 {
             let config =
                 ChannelConfig { depositories: depositories.clone(), vigilant: i == 0, ..ChannelConfig::default() };
@@ -275,7 +276,7 @@ impl World {
         let id = pending.map_or(id, |(id, _)| *id);
         let secret = Secret([c.below(3); 32]);
         let kind = if c.below(2) == 0 { HashKind::Keccak256 } else { HashKind::Sha256 };
-        match c.below(13) {
+        match c.below(17) {
             0 | 1 => Transition::DirectPayment { key: KEY, token, amount: c.amount() },
             2 | 3 => Transition::AddPayment {
                 key: KEY,
@@ -316,8 +317,43 @@ impl World {
                 }
             }
             11 if c.below(8) == 0 => Transition::ProposeClose { key: KEY, expiry },
+            12 => Transition::SettleSubcontract { key: KEY, id },
+            13 => Transition::CancelSubcontract { key: KEY, id },
+            14 | 15 => self.subcontract(c, token, expiry),
             _ => Transition::Memo { data: vec![c.byte(); 2] },
         }
+    }
+
+    /// A subcontract of some instrument, with terms that are mostly valid.
+    fn subcontract(&self, c: &mut Choices<'_>, token: TokenId, expiry: UnixSeconds) -> Transition {
+        let payer = if c.below(2) == 0 { Side::Left } else { Side::Right };
+        let (amount, not_before) = (c.amount(), UnixSeconds(self.now));
+        let instrument = 3 + u16::from(c.below(3));
+        let terms = match instrument {
+            3 => {
+                let (reference, debt_token) = ([c.below(3); 32], token);
+                CreditDefaultSwapTerms { payer, amount, expiry, not_before, reference, debt_token }.encode()
+            }
+            4 => {
+                let (cancellable, paid, steps) = (c.below(2) == 0, c.amount() / 2, u16::from(c.below(4)));
+                let (start, duration_s, cliff_s) = (not_before, u64::from(c.byte()), u64::from(c.below(20)));
+                ScheduleTerms { payer, cancellable, amount, paid, start, duration_s, cliff_s, steps }.encode()
+            }
+            _ => {
+                let (fallback, target, calldata) = (c.amount(), Address([c.below(3); 20]), vec![]);
+                ConditionTerms { payer, amount, fallback, expiry, not_before, target, calldata }.encode()
+            }
+        };
+        let terms = terms.unwrap_or_else(|_| vec![c.byte(); 9]);
+        Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument, tokens: vec![token], terms }
+    }
+
+    /// Everything that something pending waits for, as if it had just been recorded.
+    fn awaited(&self, at: UnixSeconds) -> Vec<RecordedFact> {
+        let pending = self.state(0).subchannels.get(&KEY).into_iter().flat_map(|s| s.pending.values());
+        let asks = pending.filter_map(|p| if let Pending::Subcontract(s) = p { Some(&s.asks) } else { None });
+        let open = asks.flatten().filter(|ask| ask.answer.is_none());
+        open.map(|ask| RecordedFact { provider: PROVIDER, key: ask.key, at, value: 1 }).collect()
     }
 
     /// A confirmed block that both see, with what may have happened in it.
@@ -328,6 +364,7 @@ impl World {
         let mut hash = [7; 32];
         hash[..8].copy_from_slice(&self.block.to_be_bytes());
         let point = ChainPoint { chain: KEY.chain, number: self.block, hash: Hash(hash), timestamp };
+        let facts = if c.below(4) == 0 { self.awaited(timestamp) } else { Vec::new() };
         let mut reveals = Vec::new();
         let mut kinds = Vec::new();
         match c.below(4) {
@@ -351,16 +388,10 @@ impl World {
         let changes: Vec<ChainChange> = kinds.into_iter().map(change).collect();
         let first = usize::from(c.below(2));
         for i in [first, 1 - first] {
-            let (changes, reveals) = (changes.clone(), reveals.clone());
+            let (changes, reveals, facts) = (changes.clone(), reveals.clone(), facts.clone());
             self.stage(
                 i,
-                vec![Input::Chain(ChainFact::Block {
-                    point,
-                    changes,
-                    reveals,
-                    facts: Vec::new(),
-                    entities: Vec::new(),
-                })],
+                vec![Input::Chain(ChainFact::Block { point, changes, reveals, facts, entities: Vec::new() })],
             );
         }
     }

@@ -59,3 +59,19 @@ contract!(
     /// A contract wallet that signs by ERC-1271.
     test_wallet, TestWallet, "../contracts/artifacts/TestWallet.json"
 );
+contract!(
+    /// Answers of a world outside, by name: what conditions ask.
+    test_answers, TestAnswers, "../contracts/artifacts/TestAnswers.json"
+);
+contract!(
+    /// A price feed that answers what it was told to.
+    test_feed, TestFeed, "../contracts/artifacts/TestFeed.json"
+);
+contract!(
+    /// An example of a custom instrument: an option on a price feed.
+    price_option, PriceOption, "../contracts/artifacts/PriceOption.json"
+);
+contract!(
+    /// A wallet of several owners that signs by ERC-1271.
+    test_multisig, TestMultisig, "../contracts/artifacts/TestMultisig.json"
+);

@@ -5,6 +5,7 @@ use alloy_primitives::aliases::U40;
 use alloy_sol_types::{SolCall, SolConstructor};
 use xln_core::channel::AcceptedDepository;
 use xln_core::crypto::LocalSigner;
+use xln_core::limits::GRACE_MARGIN_S;
 use xln_core::types::{Address, ChainId, SubchannelKey};
 
 use crate::chain::{Chain, Transaction};
@@ -31,21 +32,59 @@ pub struct Deployment {
     pub entity_provider: Address,
     /// The Depository's dispute window, in seconds.
     pub window_s: u64,
+    /// How long the EntityProvider keeps a replaced board, a revoked or expired delegation valid for channel states, in
+    /// seconds.
+    pub grace_s: u64,
+    /// How long a proposed board of an organisation waits until it can be activated, in seconds.
+    pub board_delay_s: u64,
+}
+
+/// Times of a deployment, in seconds, each below `2^40`; grace and delay at most ten years.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Periods {
+    /// The Depository's dispute window.
+    pub window_s: u64,
+    /// The EntityProvider's grace: the Depository refuses one of less than twice the window, nodes one of less than that and
+    /// [`GRACE_MARGIN_S`].
+    pub grace_s: u64,
+    /// How long a proposed board of an organisation waits.
+    pub board_delay_s: u64,
+}
+
+impl Periods {
+    /// For a dispute window: the shortest grace that nodes accept, and a delay of twice the window.
+    #[must_use]
+    pub const fn of_window(window_s: u64) -> Self {
+        let grace_s = window_s.saturating_mul(2).saturating_add(GRACE_MARGIN_S);
+        Self { window_s, grace_s, board_delay_s: window_s.saturating_mul(2) }
+    }
 }
 
 impl Deployment {
-    /// Deploys all three contracts, the Depository with a dispute window of `window_s` seconds, below `2^40`.
+    /// Deploys all three contracts with the periods of [`Periods::of_window`].
     ///
     /// # Errors
-    /// [`ChainError`] of the chain; [`ChainError::OutOfRange`] for the window.
+    /// As [`Deployment::deploy_with`].
     pub async fn deploy<C: Chain>(chain: &C, key: &LocalSigner, window_s: u64) -> Result<Self, ChainError> {
-        let window = U40::try_from(window_s).map_err(|_| ChainError::OutOfRange)?;
+        Self::deploy_with(chain, key, Periods::of_window(window_s)).await
+    }
+
+    /// Deploys all three contracts.
+    ///
+    /// # Errors
+    /// [`ChainError`] of the chain; [`ChainError::OutOfRange`] for a period of more than 40 bits.
+    pub async fn deploy_with<C: Chain>(chain: &C, key: &LocalSigner, periods: Periods) -> Result<Self, ChainError> {
+        let Periods { window_s, grace_s, board_delay_s } = periods;
+        let seconds = |period: u64| U40::try_from(period).map_err(|_| ChainError::OutOfRange);
         let subcontract_provider = deploy_code(chain, key, &SubcontractProvider::BYTECODE, &[]).await?;
-        let entity_provider = deploy_code(chain, key, &EntityProvider::BYTECODE, &[]).await?;
-        let arguments = Depository::constructorCall { entityProvider_: entity_provider.into(), disputeWindow_: window }
-            .abi_encode();
+        let (grace, delay) = (seconds(grace_s)?, seconds(board_delay_s)?);
+        let arguments = EntityProvider::constructorCall { grace_: grace, boardDelay_: delay }.abi_encode();
+        let entity_provider = deploy_code(chain, key, &EntityProvider::BYTECODE, &arguments).await?;
+        let (provider, window) = (entity_provider.into(), seconds(window_s)?);
+        let arguments = Depository::constructorCall { entityProvider_: provider, disputeWindow_: window }.abi_encode();
         let depository = deploy_code(chain, key, &Depository::BYTECODE, &arguments).await?;
-        Ok(Self { chain: chain.chain_id(), depository, subcontract_provider, entity_provider, window_s })
+        let chain = chain.chain_id();
+        Ok(Self { chain, depository, subcontract_provider, entity_provider, window_s, grace_s, board_delay_s })
     }
 
     /// The subchannels that this Depository enforces.
@@ -57,12 +96,8 @@ impl Deployment {
     /// As a node's configuration names it.
     #[must_use]
     pub fn accepted(&self) -> AcceptedDepository {
-        AcceptedDepository {
-            key: self.key(),
-            window_s: self.window_s,
-            providers: vec![self.subcontract_provider],
-            max_settle_margin_s: 3600,
-        }
+        let providers = vec![self.subcontract_provider];
+        AcceptedDepository::new(self.key(), self.window_s, providers, self.entity_provider, self.grace_s)
     }
 }
 

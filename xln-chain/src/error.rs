@@ -4,7 +4,9 @@ use alloy_primitives::Bytes;
 use alloy_sol_types::SolInterface;
 use xln_core::types::{ChainId, EntityIdError, Hash};
 
+use crate::codec::CodecError;
 use crate::contracts::depository::Depository::DepositoryErrors;
+use crate::contracts::entity_provider::EntityProvider::EntityProviderErrors;
 use crate::contracts::subcontract_provider::SubcontractProvider::SubcontractProviderErrors;
 
 /// Why something could not be read from, or done on, a chain.
@@ -51,9 +53,15 @@ pub enum ChainError {
     /// Return data or a log is not what the contract's interface promises.
     #[error("the contract's answer does not decode")]
     Decode(#[from] alloy_sol_types::Error),
+    /// Packed bytes of the Depository are not what its interface promises, or a value has none.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// An id that came from the chain is no entity.
     #[error(transparent)]
     Entity(#[from] EntityIdError),
+    /// The receipt shows no such batch.
+    #[error("the receipt shows no such batch")]
+    NoBatch,
     /// A value of the chain is beyond this crate's range.
     #[error("a value of the chain is out of range")]
     OutOfRange,
@@ -75,7 +83,22 @@ pub enum ActionError {
     /// A settlement has no encoding.
     #[error(transparent)]
     Settlement(#[from] xln_core::proof::SettlementError),
-    /// A time has more than 40 bits.
+    /// A part of it has no bytes.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// It is no call of the Depository, and so no operation of a batch.
+    #[error("it is no call of the Depository")]
+    NotInABatch,
+    /// It is no cooperative update of one of the entity's channels.
+    #[error("it is no cooperative update of one of the entity's channels")]
+    NotAnUpdate,
+    /// Only ERC-20 tokens have permits.
+    #[error("only an ERC-20 has permits")]
+    NoPermit,
+    /// A signature that cannot be one.
+    #[error(transparent)]
+    Signature(#[from] xln_core::crypto::SignatureError),
+    /// A question has a not-before time of more than 40 bits.
     #[error("a time has more than 40 bits")]
     TimeOutOfRange,
 }
@@ -92,6 +115,15 @@ impl ChainError {
     pub fn depository(&self) -> Option<DepositoryErrors> {
         match self {
             Self::Reverted { data, .. } => DepositoryErrors::abi_decode(data).ok(),
+            _ => None,
+        }
+    }
+
+    /// The EntityProvider's custom error, if it is one.
+    #[must_use]
+    pub fn entity_provider(&self) -> Option<EntityProviderErrors> {
+        match self {
+            Self::Reverted { data, .. } => EntityProviderErrors::abi_decode(data).ok(),
             _ => None,
         }
     }
@@ -113,13 +145,14 @@ impl ChainError {
 }
 
 /// Name of the Solidity error in revert data.
-fn revert_name(data: &[u8]) -> &'static str {
+pub(crate) fn revert_name(data: &[u8]) -> &'static str {
     let Some((selector, _)) = data.split_first_chunk::<4>() else { return "Empty" };
     match *selector {
         [0x08, 0xc3, 0x79, 0xa0] => "Error",
         [0x4e, 0x48, 0x7b, 0x71] => "Panic",
         selector => DepositoryErrors::name_by_selector(selector)
             .or_else(|| SubcontractProviderErrors::name_by_selector(selector))
+            .or_else(|| EntityProviderErrors::name_by_selector(selector))
             .unwrap_or("Unknown"),
     }
 }

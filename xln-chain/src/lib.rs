@@ -4,6 +4,7 @@
 
 mod chain;
 pub mod client;
+pub mod codec;
 pub mod contracts;
 pub mod deploy;
 pub mod embedded;
@@ -15,8 +16,8 @@ pub mod sender;
 pub mod watch;
 
 pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
-pub use client::DepositoryClient;
-pub use deploy::{Deployment, TestTokens};
+pub use client::{DepositoryClient, EntityClient};
+pub use deploy::{Deployment, Periods, TestTokens};
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};
 #[cfg(feature = "rpc")]

@@ -6,6 +6,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use crate::codec::{self, CodecError};
 use crate::limits::MAX_BLOCK_TRANSITIONS;
 use crate::state::{ChannelState, hash_tagged};
+use crate::subcontract::Instruments;
 use crate::transition::{Applier, Transition, TransitionError};
 use crate::types::{Hash, Nonce, Side, UnixSeconds};
 
@@ -80,12 +81,25 @@ impl Block {
     }
 }
 
-/// The state after `block`. Pure: proposer, receiver and anyone who replays history run this.
+/// The state after `block`, with the built-in instruments. Pure: proposer, receiver and anyone who replays history run this.
 ///
 /// # Errors
 /// [`BlockError`] names what does not fit.
 pub fn apply_block(parent: &ChannelState, parent_hash: &Hash, block: &Block) -> Result<ChannelState, BlockError> {
-    apply_hashed_block(parent, parent_hash, block, block.hash()?)
+    apply_block_with(parent, parent_hash, block, Instruments::default_ref())
+}
+
+/// [`apply_block`] with these instruments.
+///
+/// # Errors
+/// As [`apply_block`].
+pub fn apply_block_with(
+    parent: &ChannelState,
+    parent_hash: &Hash,
+    block: &Block,
+    instruments: &Instruments,
+) -> Result<ChannelState, BlockError> {
+    apply_hashed_block(parent, parent_hash, block, block.hash()?, instruments)
 }
 
 /// [`apply_block`] for a caller that has the block's hash.
@@ -94,6 +108,7 @@ pub(crate) fn apply_hashed_block(
     parent_hash: &Hash,
     block: &Block,
     hash: Hash,
+    instruments: &Instruments,
 ) -> Result<ChannelState, BlockError> {
     if block.prev_block_hash != parent.block_hash {
         return Err(BlockError::WrongParent);
@@ -111,7 +126,7 @@ pub(crate) fn apply_hashed_block(
         return Err(BlockError::TooManyTransitions);
     }
     let mut state = next_base(parent);
-    let mut applier = Applier::new(&mut state, block.proposer, block.timestamp);
+    let mut applier = Applier::with_instruments(&mut state, block.proposer, block.timestamp, instruments);
     for (index, transition) in block.transitions.iter().enumerate() {
         applier
             .apply(transition)

@@ -1,6 +1,7 @@
 //! What enters from a chain and what is asked of it (`docs/protocol.md` section 7). Only the types and the confirmed
 //! view; who watches and submits is `xln-chain`.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -17,6 +18,11 @@ use crate::types::{
 pub const REMEMBERED_POINTS: usize = 512;
 /// How long a reveal is remembered after it happened, in seconds: longer than any lock that it could settle.
 pub const REVEAL_MEMORY_S: u64 = 2 * crate::limits::MAX_LOCK_S;
+
+/// Recorded facts that are remembered per chain: strangers may record any number for the price of a transaction each.
+pub const REMEMBERED_FACTS: usize = 4096;
+/// How long a recorded fact is remembered that nothing pending asks for, in seconds.
+pub const FACT_MEMORY_S: u64 = 86_400;
 
 /// A fact of a chain, as the watcher reports it.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
@@ -188,6 +194,17 @@ pub enum ChainCall {
         /// The secret.
         secret: Secret,
     },
+    /// Puts a fact into the registry, if it is so.
+    Record {
+        /// The registry.
+        provider: Address,
+        /// The instrument that asks.
+        instrument: u16,
+        /// Chain time from which the fact counts.
+        not_before: UnixSeconds,
+        /// What is asked.
+        question: Vec<u8>,
+    },
 }
 
 /// A reveal and the block that it stands in.
@@ -199,11 +216,25 @@ pub struct SeenReveal {
     pub number: u64,
 }
 
+/// A recorded fact and the block that it stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct SeenFact {
+    /// The fact.
+    pub fact: RecordedFact,
+    /// Number of its block.
+    pub number: u64,
+}
+
 /// A machine's confirmed view of one chain.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct ChainView {
     points: VecDeque<ChainPoint>,
     reveals: BTreeMap<(Address, HashKind, Hash), SeenReveal>,
+    facts: BTreeMap<(Address, Hash), SeenFact>,
+    /// Their names, oldest first.
+    fact_order: VecDeque<(Address, Hash)>,
+    /// Every fact that was recorded at or after this chain time is known.
+    facts_since: UnixSeconds,
 }
 
 /// What a view knows of a block.
@@ -225,9 +256,13 @@ impl ChainView {
     }
 
     /// Takes the next confirmed block. Views only move forward: an older or repeated one changes nothing and gives false.
-    pub fn advance(&mut self, point: ChainPoint, reveals: &[Reveal]) -> bool {
+    pub fn advance(&mut self, point: ChainPoint, reveals: &[Reveal], facts: &[RecordedFact]) -> bool {
         if self.head().is_some_and(|h| point.number <= h.number) {
             return false;
+        }
+        if self.head().is_none() {
+            // Earlier blocks of the same second were not seen.
+            self.facts_since = self.facts_since.max(point.timestamp.plus(1));
         }
         if self.points.len() >= REMEMBERED_POINTS {
             self.points.pop_front();
@@ -239,13 +274,39 @@ impl ChainView {
         }
         let oldest = point.timestamp.minus(REVEAL_MEMORY_S);
         self.reveals.retain(|_, seen| seen.reveal.at >= oldest);
+        self.remember_facts(&point, facts);
         true
+    }
+
+    /// What is forgotten, by age or by number, moves the time since which everything is known.
+    fn remember_facts(&mut self, point: &ChainPoint, facts: &[RecordedFact]) {
+        for fact in facts {
+            let name = (fact.provider, fact.key);
+            // The registry never records twice; the first one counts.
+            if let Entry::Vacant(place) = self.facts.entry(name) {
+                place.insert(SeenFact { fact: *fact, number: point.number });
+                self.fact_order.push_back(name);
+            }
+        }
+        let oldest = point.timestamp.minus(FACT_MEMORY_S);
+        while let Some(name) = self.fact_order.front().copied() {
+            let at = self.facts.get(&name).map(|seen| seen.fact.at);
+            if self.fact_order.len() <= REMEMBERED_FACTS && at.is_some_and(|at| at >= oldest) {
+                break;
+            }
+            self.fact_order.pop_front();
+            self.facts.remove(&name);
+            self.facts_since = self.facts_since.max(at.map_or(UnixSeconds(0), |at| at.plus(1)));
+        }
     }
 
     /// Forgets the blocks from `number` on: they are not part of the chain any more.
     pub fn roll_back(&mut self, number: u64) {
         self.points.retain(|point| point.number < number);
         self.reveals.retain(|_, seen| seen.number < number);
+        self.facts.retain(|_, seen| seen.number < number);
+        let Self { facts, fact_order, .. } = self;
+        fact_order.retain(|name| facts.contains_key(name));
     }
 
     /// What it knows of a block that a peer names.
@@ -266,6 +327,18 @@ impl ChainView {
     pub fn reveal(&self, provider: &Address, kind: HashKind, hash: &Hash, number: u64) -> Option<&Reveal> {
         let seen = self.reveals.get(&(*provider, kind, *hash))?;
         (seen.number <= number).then_some(&seen.reveal)
+    }
+
+    /// A fact that was recorded, unless it was forgotten.
+    #[must_use]
+    pub fn fact(&self, provider: &Address, key: &Hash) -> Option<&SeenFact> {
+        self.facts.get(&(*provider, *key))
+    }
+
+    /// Whether every fact that was recorded at or after this chain time is known. Without a block nothing is.
+    #[must_use]
+    pub fn knows_facts_since(&self, time: UnixSeconds) -> bool {
+        self.head().is_some() && self.facts_since <= time
     }
 
     /// The secret for a lock, if the registry has it.

@@ -6,8 +6,9 @@ use alloc::collections::BTreeMap;
 use crate::limits::{
     MAX_FORGIVEN, MAX_LOCK_S, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS,
 };
-use crate::state::{ChannelState, Pending, SettlementAction, Subchannel, TokenState};
-use crate::transition::settlement_holds;
+use crate::state::{Ask, ChannelState, Pending, SettlementAction, Subchannel, Subcontract, TokenState};
+use crate::subcontract::Instruments;
+use crate::transition::{TransitionError, settlement_holds};
 use crate::types::{AMOUNT_BOUND, Nonce, Side, SubchannelKey, TokenId};
 
 /// What is wrong with a state.
@@ -34,19 +35,33 @@ pub enum StateError {
     /// Something is there that a closed or closing subchannel cannot have.
     #[error("a closed or closing subchannel is not empty")]
     NotEmpty,
-    /// Holds are not the sum of what is pending.
+    /// Holds are not the sum of what is pending, or not what an instrument says of its terms.
     #[error("holds are not the sum of what is pending")]
     HoldMismatch,
+    /// A pending subcontract of an instrument that this node does not know.
+    #[error("instrument {instrument} is unknown")]
+    UnknownInstrument {
+        /// Its number.
+        instrument: u16,
+    },
 }
 
 type Holds = BTreeMap<TokenId, (u128, u128)>;
 
 impl ChannelState {
+    /// [`ChannelState::check_with`] the built-in instruments.
+    ///
+    /// # Errors
+    /// [`StateError`] names what the rules could not have made.
+    pub fn check(&self) -> Result<(), StateError> {
+        self.check_with(Instruments::default_ref())
+    }
+
     /// Checks everything that the rules guarantee of a state they made.
     ///
     /// # Errors
     /// [`StateError`] names what they could not have made.
-    pub fn check(&self) -> Result<(), StateError> {
+    pub fn check_with(&self, instruments: &Instruments) -> Result<(), StateError> {
         let valid = self.pair.left().check().is_ok() && self.pair.right().check().is_ok();
         if !valid || !self.pair.is_ordered() {
             return Err(StateError::InvalidPair);
@@ -58,12 +73,17 @@ impl ChannelState {
         for side in [Side::Left, Side::Right] {
             at_most(self.subchannels.values().filter(|s| s.opened_by == side).count(), MAX_SUBCHANNELS / 2)?;
         }
-        self.subchannels.iter().try_for_each(|(key, s)| s.check(key, self.next_id))
+        let foreign =
+            |key: &SubchannelKey| !self.pair.left().may_use(key.chain) || !self.pair.right().may_use(key.chain);
+        if self.subchannels.keys().any(foreign) {
+            return Err(StateError::OutOfRange);
+        }
+        self.subchannels.iter().try_for_each(|(key, s)| s.check(key, self.next_id, instruments))
     }
 }
 
 impl Subchannel {
-    fn check(&self, key: &SubchannelKey, next_id: u64) -> Result<(), StateError> {
+    fn check(&self, key: &SubchannelKey, next_id: u64, instruments: &Instruments) -> Result<(), StateError> {
         let repeated = self.providers.iter().enumerate().any(|(i, p)| self.providers.iter().take(i).any(|q| q == p));
         if self.providers.is_empty() || repeated || self.settle_margin_s > MAX_LOCK_S {
             return Err(StateError::OutOfRange);
@@ -87,7 +107,10 @@ impl Subchannel {
             if *id >= next_id {
                 return Err(StateError::Dangling);
             }
-            self.add_pending(&mut holds, pending)?;
+            match pending {
+                Pending::Subcontract(s) => self.add_subcontract(&mut holds, key, s, instruments)?,
+                other => self.add_pending(&mut holds, other)?,
+            }
         }
         self.add_settlement(&mut holds, next_id)?;
         let expected = |token| holds.get(token).copied().unwrap_or_default();
@@ -119,6 +142,7 @@ impl Subchannel {
                 }
                 (s.give_token, s.remaining)
             }
+            Pending::Subcontract(_) => return Ok(()),
         };
         if !self.tokens.contains_key(&token) {
             return Err(StateError::Dangling);
@@ -127,6 +151,40 @@ impl Subchannel {
             return Err(StateError::OutOfRange);
         }
         add(holds, token, pending.author(), amount)
+    }
+
+    /// What stands beside the terms must be what the instrument says of them.
+    fn add_subcontract(
+        &self,
+        holds: &mut Holds,
+        key: &SubchannelKey,
+        subcontract: &Subcontract,
+        instruments: &Instruments,
+    ) -> Result<(), StateError> {
+        if !self.providers.contains(&subcontract.provider) {
+            return Err(StateError::Dangling);
+        }
+        let quoted = subcontract.contract(key).quote(instruments).map_err(|error| match error {
+            TransitionError::UnknownInstrument { instrument } => StateError::UnknownInstrument { instrument },
+            _ => StateError::OutOfRange,
+        })?;
+        let asked = |ask: &Ask| Ask { answer: None, ..*ask };
+        let same =
+            quoted.last == subcontract.last && quoted.asks.iter().copied().eq(subcontract.asks.iter().map(asked));
+        if quoted.holds != subcontract.holds || !same {
+            return Err(StateError::HoldMismatch);
+        }
+        if subcontract.asks.iter().any(|ask| ask.answer.is_some_and(|answer| answer.at > ask.until)) {
+            return Err(StateError::OutOfRange);
+        }
+        for (token, hold) in subcontract.tokens.iter().zip(&subcontract.holds) {
+            if !self.tokens.contains_key(token) {
+                return Err(StateError::Dangling);
+            }
+            add(holds, *token, Side::Left, hold.left)?;
+            add(holds, *token, Side::Right, hold.right)?;
+        }
+        Ok(())
     }
 
     fn add_settlement(&self, holds: &mut Holds, next_id: u64) -> Result<(), StateError> {

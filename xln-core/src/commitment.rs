@@ -6,7 +6,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use crate::codec::CodecError;
 use crate::crypto::Signature;
 use crate::proof::{self, Allowance, Batch, Body, BodyError, Clause, PaymentItem, SwapItem};
-use crate::state::{ChannelState, Payment, Pending, Subchannel, Swap};
+use crate::state::{ChannelState, Payment, Pending, Subchannel, Subcontract, Swap};
 use crate::types::{Address, Hash, Nonce, Side, SubchannelKey, TokenId};
 
 /// Why a state cannot be committed to.
@@ -123,8 +123,8 @@ fn leaves(state_hash: &Hash, subchannels: &[SubchannelCommitment]) -> Vec<Hash> 
     leaves
 }
 
-/// The proof body of a subchannel: its offdeltas, one clause for all payments, one for each swap. Swaps come last and
-/// alone, so that no fill can spoil a payment.
+/// The proof body of a subchannel: its offdeltas, one clause for all payments, one for each subcontract of another
+/// instrument by id, one for each swap. Swaps come last and alone, so that no fill can spoil anything else.
 ///
 /// # Errors
 /// None for a subchannel that this crate's rules made.
@@ -132,15 +132,17 @@ pub fn body_of(subchannel: &Subchannel) -> Result<Body, CommitmentError> {
     let tokens: Vec<(TokenId, i128)> = subchannel.tokens.iter().map(|(id, t)| (*id, t.offdelta)).collect();
     let provider = subchannel.providers.first().copied().ok_or(CommitmentError::Inconsistent)?;
     let mut payments = PaymentsClause::default();
-    let mut swaps = Vec::new();
+    let (mut others, mut swaps) = (Vec::new(), Vec::new());
     for (id, pending) in &subchannel.pending {
         match pending {
             Pending::Payment(p) => payments.add(index_of(&tokens, p.token)?, p)?,
             Pending::Swap(s) => swaps.push(swap_clause(provider, &tokens, subchannel, *id, s)?),
+            Pending::Subcontract(s) => others.push(subcontract_clause(&tokens, s)?),
         }
     }
-    let mut clauses = Vec::with_capacity(swaps.len().saturating_add(1));
+    let mut clauses = Vec::with_capacity(swaps.len().saturating_add(others.len()).saturating_add(1));
     clauses.extend(payments.finish(provider));
+    clauses.extend(others);
     clauses.extend(swaps);
     Ok(Body { tokens, clauses })
 }
@@ -177,6 +179,22 @@ impl PaymentsClause {
             self.allowances.iter().map(|(i, (r, l))| Allowance { token_index: *i, right: *r, left: *l }).collect();
         Some(Clause { provider, allowances, batch: Batch::Payments(self.items) })
     }
+}
+
+/// `u8 n || n * u8 tokenIndex || terms`, allowed to move what is held.
+fn subcontract_clause(tokens: &[(TokenId, i128)], subcontract: &Subcontract) -> Result<Clause, CommitmentError> {
+    let count = u8::try_from(subcontract.tokens.len()).map_err(|_| CommitmentError::Inconsistent)?;
+    let mut payload = alloc::vec![count];
+    let mut allowances = Vec::with_capacity(subcontract.tokens.len());
+    for (token, hold) in subcontract.tokens.iter().zip(&subcontract.holds) {
+        let token_index = index_of(tokens, *token)?;
+        payload.push(token_index);
+        allowances.push(Allowance { token_index, right: hold.right, left: hold.left });
+    }
+    payload.extend_from_slice(&subcontract.terms);
+    allowances.sort_unstable_by_key(|a| a.token_index);
+    let batch = Batch::Custom { instrument: subcontract.instrument, payload };
+    Ok(Clause { provider: subcontract.provider, allowances, batch })
 }
 
 fn swap_clause(

@@ -11,6 +11,12 @@ pub const MAX_PENDING: usize = 32;
 pub const MAX_CLAUSES: usize = 33;
 /// SubcontractProviders of a subchannel.
 pub const MAX_PROVIDERS: usize = 4;
+/// Tokens that one subcontract moves.
+pub const MAX_SUBCONTRACT_TOKENS: usize = 4;
+/// Facts that one subcontract asks for.
+pub const MAX_QUESTIONS: usize = 4;
+/// Bytes of the terms of one subcontract.
+pub const MAX_TERMS_BYTES: usize = 512;
 /// Fills in the arguments of a dispute; `MAX_FILLS` of the contracts.
 pub const MAX_FILLS: usize = 32;
 /// Forgiven debts of a settlement; `MAX_FORGIVEN` of the Depository.
@@ -21,6 +27,8 @@ pub const MAX_BLOCK_TRANSITIONS: usize = 1024;
 pub const MAX_BLOCK_BYTES: usize = 768 << 10;
 /// Bytes of a memo.
 pub const MAX_MEMO_BYTES: usize = 4096;
+/// Bytes of a failure that travels back to the sender of a payment.
+pub const FAILURE_BYTES: usize = 64;
 /// Bytes of the onion that a payment carries: at every limit a whole state still fits into one message.
 pub const MAX_ONION_BYTES: usize = 1400;
 /// Gas that one clause may use on chain; `CLAUSE_GAS` of the Depository.
@@ -31,6 +39,8 @@ pub const MAX_LOCK_S: u64 = 604_800;
 pub const MAX_CLOCK_DRIFT_S: u64 = 30;
 /// How far above the greatest height seen or signed on one parent a replacement may be.
 pub const MAX_HEIGHT_GAP: u64 = 16;
+/// What the grace of an EntityProvider must leave beyond twice the dispute window, in seconds: time to have a start mined.
+pub const GRACE_MARGIN_S: u64 = 3600;
 /// How long before its expiry a payment must be settled off chain, in seconds, unless the channel says otherwise: at least
 /// twice the drift plus the time to get a reveal confirmed.
 pub const SETTLE_MARGIN_S: u64 = 600;

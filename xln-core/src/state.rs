@@ -9,6 +9,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use crate::codec::{self, CodecError};
 use crate::delta::{Delta, DeltaError, DerivedDelta, derive_delta, out_capacity_small};
 use crate::proof::{SettlementUpdate, swap_price};
+use crate::subcontract::{Answer, Hold};
 use crate::types::{
     Address, ChainPoint, DisputeFact, Hash, HashKind, Nonce, Pair, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds,
 };
@@ -87,6 +88,8 @@ pub enum Pending {
     Payment(Payment),
     /// A swap offer.
     Swap(Swap),
+    /// A subcontract of any other instrument.
+    Subcontract(Subcontract),
 }
 
 impl Pending {
@@ -96,6 +99,7 @@ impl Pending {
         match self {
             Self::Payment(p) => p.payer,
             Self::Swap(s) => s.maker,
+            Self::Subcontract(s) => s.author,
         }
     }
 }
@@ -147,6 +151,53 @@ impl Swap {
     #[must_use]
     pub fn price(&self, fill: u128) -> Option<u128> {
         swap_price(fill, self.give, self.want)
+    }
+}
+
+/// A pending subcontract of a registered instrument: its terms, and what the instrument says of them, kept beside them so
+/// that holds and facts need no instrument.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct Subcontract {
+    /// Who added it.
+    pub author: Side,
+    /// The SubcontractProvider that decides it on chain.
+    pub provider: Address,
+    /// The instrument's number there.
+    pub instrument: u16,
+    /// The tokens that it may move, in the instrument's order, all different.
+    pub tokens: Vec<TokenId>,
+    /// What the instrument reads, here and on chain.
+    pub terms: Vec<u8>,
+    /// What each side may still lose, per token in the order of `tokens`.
+    pub holds: Vec<Hold>,
+    /// The facts that decide it, in the instrument's order.
+    pub asks: Vec<Ask>,
+    /// From this time on nothing new can happen by time alone.
+    pub last: UnixSeconds,
+}
+
+/// A fact that a pending subcontract waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct Ask {
+    /// Its name in the registry on chain.
+    pub key: Hash,
+    /// Last second of chain time at which a record counts.
+    pub until: UnixSeconds,
+    /// What SyncChain recorded.
+    pub answer: Option<Answer>,
+}
+
+impl Subcontract {
+    /// What SyncChain recorded of each ask, in their order.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Option<Answer>> {
+        self.asks.iter().map(|ask| ask.answer).collect()
+    }
+
+    /// Whether it can take nothing from a side.
+    #[must_use]
+    pub fn is_free_for(&self, side: Side) -> bool {
+        self.holds.iter().all(|hold| hold.of(side) == 0)
     }
 }
 

@@ -132,6 +132,15 @@ pub enum RejectReason {
     /// The block does not follow from its parent.
     #[error("block is malformed")]
     Malformed,
+    /// The proposer's board was replaced, or its delegation was revoked or has expired: who signs now must sign.
+    #[error("the signer has lapsed")]
+    SignerLapsed,
+    /// The proposer's operator would pay more than its delegation allows in all.
+    #[error("transition {index} passes the limit of the operator's delegation")]
+    DelegationLimit {
+        /// Its position.
+        index: u32,
+    },
 }
 
 impl RejectReason {
@@ -142,8 +151,9 @@ impl RejectReason {
             Self::Transition { index, .. }
             | Self::Frozen { index }
             | Self::FactsDiffer { index }
-            | Self::Policy { index } => Some(*index),
-            Self::HeightTooLow | Self::TimeAhead | Self::Malformed => None,
+            | Self::Policy { index }
+            | Self::DelegationLimit { index } => Some(*index),
+            Self::HeightTooLow | Self::TimeAhead | Self::Malformed | Self::SignerLapsed => None,
         }
     }
 }

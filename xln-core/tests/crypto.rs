@@ -144,10 +144,10 @@ fn the_cache_keeps_only_proven_keys() {
 }
 
 #[test]
-fn organisations_are_refused_for_now() {
+fn a_key_cache_knows_accounts_only() {
     for tag in [1, 2] {
         let mut id = [0; 32];
-        id[0] = tag;
+        (id[0], id[31]) = (tag, 1);
         let entity = EntityId::parse(id).expect("a known kind");
         let verdict = KeyCache::default().verify(&entity, &Hash::ZERO, &Signature::compact([1; 64]));
         assert!(matches!(verdict, Err(SignatureError::UnsupportedEntity(_))), "{verdict:?}");

@@ -321,6 +321,7 @@ fn transitions() -> Vec<Transition> {
     let expiry = UnixSeconds(1_700_000_000);
     let (token, id) = (TokenId(70_000), 300);
     let reveal = Reveal { provider: PROVIDER, kind: HashKind::Sha256, secret: secret(1), at: UnixSeconds(12) };
+    let fact = RecordedFact { provider: PROVIDER, key: Hash([3; 32]), at: UnixSeconds(13), value: 251 };
     let diff = xln_core::proof::TokenDiff { token, left: -5, right: 5, ondelta: i128::MAX };
     let update = xln_core::proof::SettlementUpdate {
         diffs: vec![diff],
@@ -357,10 +358,25 @@ fn transitions() -> Vec<Transition> {
         },
         Transition::FillSwap { key: KEY, id, fill: u128::from(u64::MAX) },
         Transition::CancelSwap { key: KEY, id },
-        Transition::SyncChain { key: KEY, point: point(5, expiry), facts: disputed, reveals: vec![reveal] },
+        Transition::SyncChain {
+            key: KEY,
+            point: point(5, expiry),
+            facts: disputed,
+            reveals: vec![reveal],
+            recorded: vec![fact],
+        },
         Transition::ProposeSettlement { key: KEY, update, expiry },
         Transition::ProposeClose { key: KEY, expiry },
         Transition::Memo { data: b"memo".to_vec() },
+        Transition::AddSubcontract {
+            key: KEY,
+            provider: PROVIDER,
+            instrument: 300,
+            tokens: vec![token, USD],
+            terms: vec![1, 2, 3],
+        },
+        Transition::SettleSubcontract { key: KEY, id },
+        Transition::CancelSubcontract { key: KEY, id },
     ]
 }
 
@@ -384,6 +400,8 @@ fn parts() -> Vec<(&'static str, Part)> {
         RejectReason::HeightTooLow,
         RejectReason::TimeAhead,
         RejectReason::Malformed,
+        RejectReason::SignerLapsed,
+        RejectReason::DelegationLimit { index: 5 },
     ];
     let reject = |reason| {
         Part::Reject(Reject { height: 9, block_hash: Hash([7; 32]), reason, min_height: 11, signature: signature() })

@@ -96,7 +96,7 @@ fn rule_1_left_and_right_by_raw_bytes() {
     };
     let organisation = |tag: u8| {
         let mut bytes = [0; 32];
-        bytes[0] = tag;
+        (bytes[0], bytes[31]) = (tag, 1);
         EntityId::parse(bytes).unwrap()
     };
     // As text "0x09…" < "0x0a…" < "0x10…", as signed bytes 0x80 < 0x7f, as numbers of another byte order the tails decide.
@@ -470,13 +470,13 @@ fn rule_13_what_the_rules_could_not_have_made_is_refused() {
     fn payment(s: &mut ChannelState) -> &mut xln_core::state::Payment {
         match sub(s).pending.get_mut(&1).unwrap() {
             Pending::Payment(p) => p,
-            Pending::Swap(_) => panic!(),
+            Pending::Swap(_) | Pending::Subcontract(_) => panic!(),
         }
     }
     fn swap(s: &mut ChannelState) -> &mut xln_core::state::Swap {
         match sub(s).pending.get_mut(&2).unwrap() {
             Pending::Swap(p) => p,
-            Pending::Payment(_) => panic!(),
+            Pending::Payment(_) | Pending::Subcontract(_) => panic!(),
         }
     }
     type Change = (&'static str, fn(&mut ChannelState));
@@ -880,7 +880,7 @@ fn rule_31_sync_only_moves_forward_and_is_complete() {
     let mut wrong = point(6, later(60));
     wrong.chain = ChainId(2);
     assert_eq!(
-        verdict(Transition::SyncChain { key: KEY, point: wrong, facts: f(2, 3), reveals: vec![] }),
+        verdict(Transition::SyncChain { key: KEY, point: wrong, facts: f(2, 3), reveals: vec![], recorded: vec![] }),
         Some(E::WrongChain)
     );
     let with = |tokens| SubchannelFacts { tokens, ..f(2, 3) };

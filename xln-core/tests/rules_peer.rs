@@ -293,7 +293,7 @@ fn rule_31_a_sync_that_lies_or_leaves_something_out_is_refused() {
         net.wire.clear();
         (net, point, second, shown)
     };
-    let sync = |point, facts, reveals| Transition::SyncChain { key: KEY, point, facts, reveals };
+    let sync = |point, facts, reveals| Transition::SyncChain { key: KEY, point, facts, reveals, recorded: vec![] };
     let true_facts = facts(0, 0, (50, 50));
     {
         let (mut net, point, second, shown) = make();
@@ -349,8 +349,16 @@ fn a_sync_from_ahead_waits_for_the_view_and_for_nothing_else() {
     let mut net = net(100);
     net.block += 1;
     let point = net.point();
-    let block =
-        net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
+    let block = net.forge(
+        0,
+        vec![Transition::SyncChain {
+            key: KEY,
+            point,
+            facts: facts(0, 0, (50, 50)),
+            reveals: vec![],
+            recorded: vec![],
+        }],
+    );
     assert!(net.inject_block(0, block).is_empty());
     assert_eq!(net.token(1).collateral, 0);
     net.chain_for(&[1], vec![ChangeKind::Collateral(TokenFact { token: USD, collateral: 50, ondelta: 50 })], vec![]);
@@ -359,8 +367,16 @@ fn a_sync_from_ahead_waits_for_the_view_and_for_nothing_else() {
     // A view that never comes so far: refused in time.
     net.block += 1;
     let point = net.point();
-    let block =
-        net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (50, 50)), reveals: vec![] }]);
+    let block = net.forge(
+        0,
+        vec![Transition::SyncChain {
+            key: KEY,
+            point,
+            facts: facts(0, 0, (50, 50)),
+            reveals: vec![],
+            recorded: vec![],
+        }],
+    );
     assert!(net.inject_block(0, block).is_empty());
     net.now = net.now.plus(61);
     net.stage(1, vec![Input::Tick]);
@@ -376,7 +392,8 @@ fn rule_32_an_epoch_raised_together_with_a_payment_is_refused() {
     net.chain_for(&[1], vec![ChangeKind::Closed { epoch: 1, settlement_nonce: 0 }], vec![]);
     net.wire.clear();
     let before = net.state(1).clone();
-    let raise = Transition::SyncChain { key: KEY, point, facts: facts(1, 0, (0, 0)), reveals: vec![] };
+    let raise =
+        Transition::SyncChain { key: KEY, point, facts: facts(1, 0, (0, 0)), reveals: vec![], recorded: vec![] };
     let grant = Transition::SetCreditLimit { key: KEY, token: USD, limit: 100 };
     for (transitions, index) in
         [(vec![raise.clone(), grant.clone()], 1), (vec![grant, raise.clone()], 1), (vec![pay(1), raise.clone()], 1)]
@@ -402,7 +419,13 @@ fn rule_22_a_refused_command_never_halts_the_node() {
             open(KEY),
             open(SubchannelKey { chain: ChainId(77), ..KEY }),
             pay(6),
-            Transition::SyncChain { key: KEY, point: point(1, T0), facts: facts(0, 0, (9, 9)), reveals: vec![] },
+            Transition::SyncChain {
+                key: KEY,
+                point: point(1, T0),
+                facts: facts(0, 0, (9, 9)),
+                reveals: vec![],
+                recorded: vec![],
+            },
         ],
     );
     assert_eq!(verdicts[0], Err(CommandError::Transition(E::ZeroAmount)));
@@ -707,7 +730,16 @@ fn a_sighted_start_or_close_freezes_its_subchannel_and_nothing_else() {
         net.chain_for(&[1], vec![], vec![]);
         let point = net.point();
         assert_eq!(
-            take(&mut net, Transition::SyncChain { key: KEY, point, facts: facts(0, 0, (0, 0)), reveals: vec![] }),
+            take(
+                &mut net,
+                Transition::SyncChain {
+                    key: KEY,
+                    point,
+                    facts: facts(0, 0, (0, 0)),
+                    reveals: vec![],
+                    recorded: vec![]
+                }
+            ),
             1
         );
         let expiry = net.now.plus(50);
@@ -812,11 +844,11 @@ fn rule_15_the_first_reveal_wins_and_views_never_go_back() {
         |at: u64, i: u8| Reveal { provider: PROVIDER, kind: HashKind::Sha256, secret: secret(i), at: UnixSeconds(at) };
     let lock = |i: u8| secret(i).hash(HashKind::Sha256);
     let p = |n: u64| point(n, UnixSeconds(n * 10));
-    assert!(view.advance(p(5), &[shown(50, 0)]));
-    assert!(view.advance(p(6), &[shown(60, 0), shown(60, 1)]));
+    assert!(view.advance(p(5), &[shown(50, 0)], &[]));
+    assert!(view.advance(p(6), &[shown(60, 0), shown(60, 1)], &[]));
     assert_eq!(view.secret(&PROVIDER, HashKind::Sha256, &lock(0)).unwrap().at, UnixSeconds(50), "the zero secret too");
     for old in [p(6), p(5), p(1)] {
-        assert!(!view.advance(old, &[shown(1, 2)]));
+        assert!(!view.advance(old, &[shown(1, 2)], &[]));
     }
     assert_eq!(view.head(), Some(&p(6)));
     assert!(view.secret(&PROVIDER, HashKind::Sha256, &lock(2)).is_none());

@@ -20,6 +20,7 @@ use common::*;
 use xln_core::channel::{CommandId, Event};
 use xln_core::machine::Input;
 use xln_core::state::Pending;
+use xln_core::subcontract::{CreditDefaultSwapTerms, ScheduleTerms};
 use xln_core::transition::Transition;
 use xln_core::types::*;
 
@@ -47,6 +48,11 @@ struct Model {
     balance: BTreeMap<TokenId, i128>,
     locks: BTreeMap<u64, (usize, TokenId, u128)>,
     swaps: BTreeMap<u64, (usize, u128, u128, u128)>,
+    /// Schedules, in EUR: payer, amount, what is paid, start. And default swaps, in USD: payer, amount.
+    schedules: BTreeMap<u64, (usize, u128, u128, u64)>,
+    defaults: BTreeMap<u64, (usize, u128)>,
+    /// Times of the blocks that were on the wire.
+    times: BTreeMap<(u64, Side), UnixSeconds>,
 }
 
 const fn sign(payer: usize) -> i128 {
@@ -54,7 +60,11 @@ const fn sign(payer: usize) -> i128 {
 }
 
 impl Model {
-    fn done(&mut self, by: usize, command: CommandId, subcontract: Option<u64>) {
+    fn pending(&self) -> usize {
+        self.locks.len() + self.swaps.len() + self.schedules.len() + self.defaults.len()
+    }
+
+    fn done(&mut self, by: usize, command: CommandId, subcontract: Option<u64>, at: UnixSeconds) {
         let transition = self.commands.remove(&(by, command)).expect("a command is done once");
         if std::env::var("XLN_TRACE").is_ok() {
             eprintln!("{by} {command:?} {subcontract:?} {transition:?}");
@@ -85,9 +95,49 @@ impl Model {
                 }
             }
             Transition::CancelSwap { id, .. } => drop(self.swaps.remove(&id).unwrap()),
+            Transition::AddSubcontract { instrument: 4, terms, .. } => {
+                let terms = ScheduleTerms::parse(&terms).unwrap();
+                self.schedules.insert(subcontract.unwrap(), (by, terms.amount, 0, terms.start.0));
+            }
+            Transition::AddSubcontract { terms, .. } => {
+                let terms = CreditDefaultSwapTerms::parse(&terms).unwrap();
+                self.defaults.insert(subcontract.unwrap(), (by, terms.amount));
+            }
+            Transition::SettleSubcontract { id, .. } => match self.schedules.remove(&id) {
+                Some((payer, amount, paid, start)) => {
+                    // The model knows no floor of a vested part beyond whole division.
+                    let elapsed = u128::from(at.0.saturating_sub(start)).min(u128::from(VESTING_S));
+                    let vested = amount * elapsed / u128::from(VESTING_S);
+                    *self.balance.entry(EUR).or_default() += sign(payer) * (vested - paid) as i128;
+                    if vested < amount {
+                        self.schedules.insert(id, (payer, amount, vested, start));
+                    }
+                }
+                None => {
+                    let (payer, amount) = self.defaults.remove(&id).unwrap();
+                    *self.balance.entry(USD).or_default() += sign(payer) * amount as i128;
+                }
+            },
+            Transition::CancelSubcontract { id, .. } => {
+                assert!(self.schedules.remove(&id).is_some() || self.defaults.remove(&id).is_some());
+            }
             _ => {}
         }
     }
+}
+
+/// How long a schedule of the simulation vests, in seconds.
+const VESTING_S: u64 = 60;
+
+fn add(instrument: u16, token: TokenId, terms: Vec<u8>) -> Transition {
+    Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument, tokens: vec![token], terms }
+}
+
+/// Every default that something pending waits for, as if it had just been recorded.
+fn defaults(net: &Net, i: usize) -> Vec<RecordedFact> {
+    let pending = net.channel(i).subcontracts(&KEY).flat_map(|(_, s)| s.asks.clone());
+    let open = pending.filter(|ask| ask.answer.is_none());
+    open.map(|ask| RecordedFact { provider: PROVIDER, key: ask.key, at: net.now, value: 1 }).collect()
 }
 
 fn random_transition(net: &Net, rng: &mut Rng, by: usize) -> Transition {
@@ -96,7 +146,8 @@ fn random_transition(net: &Net, rng: &mut Rng, by: usize) -> Transition {
     let pending: Vec<(u64, Pending)> =
         net.state(by).subchannels[&KEY].pending.iter().map(|(i, p)| (*i, p.clone())).collect();
     let chosen = if pending.is_empty() { None } else { Some(&pending[rng.below(pending.len() as u64) as usize]) };
-    match (rng.below(8), chosen) {
+    let payer = if by == 0 { Side::Left } else { Side::Right };
+    match (rng.below(10), chosen) {
         (0..=2, _) => Transition::DirectPayment { key: KEY, token, amount },
         (3, _) => {
             let (kind, s) = (HashKind::Sha256, secret(rng.below(3) as u8));
@@ -120,6 +171,22 @@ fn random_transition(net: &Net, rng: &mut Rng, by: usize) -> Transition {
             expiry: net.now.plus(5000),
         },
         (5, _) => Transition::SetCreditLimit { key: KEY, token, limit: u128::from(rng.below(120)) },
+        (6, _) => {
+            let (cancellable, paid, cliff_s, steps) = (false, 0, 0, 0);
+            let (start, duration_s) = (net.now, VESTING_S);
+            let terms = ScheduleTerms { payer, cancellable, amount, paid, start, duration_s, cliff_s, steps };
+            add(4, EUR, terms.encode().unwrap_or_default())
+        }
+        (7, _) => {
+            let (expiry, not_before) = (net.now.plus(5000), net.now);
+            let terms =
+                CreditDefaultSwapTerms { payer, amount, expiry, not_before, reference: [7; 32], debt_token: EUR };
+            add(3, USD, terms.encode().unwrap_or_default())
+        }
+        (_, Some((id, Pending::Subcontract(_)))) if rng.below(4) > 0 => {
+            Transition::SettleSubcontract { key: KEY, id: *id }
+        }
+        (_, Some((id, Pending::Subcontract(_)))) => Transition::CancelSubcontract { key: KEY, id: *id },
         (_, Some((id, Pending::Payment(p)))) if rng.below(4) > 0 => {
             let right = (0..3).map(secret).find(|s| s.hash(p.kind) == p.hash).unwrap();
             Transition::SettlePayment { key: KEY, id: *id, secret: if rng.below(5) == 0 { secret(9) } else { right } }
@@ -134,10 +201,21 @@ fn random_transition(net: &Net, rng: &mut Rng, by: usize) -> Transition {
 }
 
 fn collect_events(net: &mut Net, model: &mut Model, committed: &mut BTreeMap<u64, Hash>) {
+    for (_, _, bytes) in &net.wire {
+        for block in proposals(&xln_core::wire::Message::decode(bytes).unwrap().parts) {
+            model.times.insert((block.height, block.proposer), block.timestamp);
+        }
+    }
     for i in 0..2 {
+        let mut done = Vec::new();
         for event in core::mem::take(&mut net.parties[i].events) {
             match event {
-                Event::CommandDone { command, subcontract } => model.done(i, command, subcontract),
+                Event::CommandDone { command, subcontract } => done.push((command, subcontract)),
+                Event::Committed { height, proposer, .. } => {
+                    for (command, subcontract) in done.drain(..) {
+                        model.done(i, command, subcontract, model.times[&(height, proposer)]);
+                    }
+                }
                 Event::CommandFailed { command, .. } => {
                     model.commands.remove(&(i, command));
                 }
@@ -201,7 +279,8 @@ fn simulate(seed: u64, steps: u64) -> u64 {
                 collateral.1 += rng.below(3) as i128 - 1;
                 let fact = TokenFact { token: USD, collateral: collateral.0, ondelta: collateral.1 };
                 net.block += 1;
-                net.chain_for(&[by, 1 - by], vec![xln_core::chain::ChangeKind::Collateral(fact)], vec![]);
+                let facts = if rng.below(2) == 0 { defaults(&net, by) } else { vec![] };
+                net.facts_for(&[by, 1 - by], vec![xln_core::chain::ChangeKind::Collateral(fact)], vec![], facts);
                 net.stage(by, vec![Input::Tick]);
             }
         }
@@ -222,7 +301,7 @@ fn simulate(seed: u64, steps: u64) -> u64 {
         let state = net.state(0).token(&KEY, token).unwrap();
         assert_eq!(state.offdelta, model.balance.get(&token).copied().unwrap_or(0), "money of {token:?}");
     }
-    assert_eq!(net.state(0).subchannels[&KEY].pending.len(), model.locks.len() + model.swaps.len());
+    assert_eq!(net.state(0).subchannels[&KEY].pending.len(), model.pending());
     assert_eq!(net.token(0).collateral, collateral.0);
     committed.len() as u64
 }

@@ -97,7 +97,7 @@ fn files_that_cannot_be_read_are_named() {
         (r#"{ "do": "pay", "by": "alice", "pear": "bob" }"#, "unknown field `pear`"),
         (r#"{ "do": "pay", "by": "alice", "peer": "bob", "token": "usd" }"#, "missing field `amount`"),
         (r#"{ "do": "fly" }"#, "unknown variant `fly`"),
-        (r#"{ "do": "route", "by": "alice" }"#, "route is not supported yet"),
+        (r#"{ "do": "route", "by": "alice" }"#, "missing field `to`"),
         (r#"{ "do": "deposit", "by": "carl", "token": "usd", "amount": "1" }"#, "entity `carl` is not in the scenario"),
         (r#"{ "do": "deposit", "by": "bob", "token": "dm", "amount": "1" }"#, "token `dm` is not in the scenario"),
         (r#"{ "do": "deposit", "by": "bob", "token": "usd", "amount": "1.5" }"#, "`1.5` is no decimal number"),

@@ -21,6 +21,12 @@ library BodyCodec {
         }
     }
 
+    function u24(bytes calldata data, uint256 pos) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := shr(232, calldataload(add(data.offset, pos)))
+        }
+    }
+
     function u32(bytes calldata data, uint256 pos) internal pure returns (uint32 value) {
         assembly ("memory-safe") {
             value := shr(224, calldataload(add(data.offset, pos)))
@@ -42,6 +48,12 @@ library BodyCodec {
     function i128(bytes calldata data, uint256 pos) internal pure returns (int256 value) {
         assembly ("memory-safe") {
             value := sar(128, calldataload(add(data.offset, pos)))
+        }
+    }
+
+    function word(bytes calldata data, uint256 pos) internal pure returns (bytes32 value) {
+        assembly ("memory-safe") {
+            value := calldataload(add(data.offset, pos))
         }
     }
 

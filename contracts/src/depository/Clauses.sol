@@ -19,19 +19,8 @@ abstract contract Clauses is Channels {
     /// What must be left before a call: its bound after the 63/64 rule, and the call's own price.
     uint256 private constant GAS_BEFORE_CLAUSE = CLAUSE_GAS * 64 / 63 + 3_000;
 
-    uint40 public immutable disputeWindow;
-
-    constructor(uint40 disputeWindow_) {
-        disputeWindow = disputeWindow_;
-    }
-
-    /// The last second in which an answer counts.
-    function _deadline(uint40 startedAt) internal view returns (uint256) {
-        return uint256(startedAt) + disputeWindow;
-    }
-
     /// Applies all clauses to `deltas`, in the body's order. A clause that fails, answers malformed, or leaves its
-    /// allowances changes nothing; one that waits for a payment reverts the finalize, until deadline + MAX_LOCK_S at
+    /// allowances changes nothing; an undecided one reverts the finalize, until deadline + MAX_LOCK_S at
     /// the latest. `pos` is where the number of clauses stands.
     function _applyClauses(
         bytes calldata body,
@@ -91,7 +80,7 @@ abstract contract Clauses is Channels {
         );
         if (answer != 0) {
             if (pendingUntil != 0) {
-                uint256 cap = _deadline(context.startedAt) + MAX_LOCK_S;
+                uint256 cap = uint256(context.deadline) + MAX_LOCK_S;
                 if (pendingUntil > cap) pendingUntil = cap;
                 if (block.timestamp <= pendingUntil) revert PaymentPending(uint40(pendingUntil));
             }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDepository} from "../interfaces/IDepository.sol";
 import {Hashing} from "../lib/Hashing.sol";
+import {State} from "./State.sol";
 
 /// What is signed: docs/protocol.md section 6, docs/encodings.md.
-abstract contract Eip712 is IDepository {
+abstract contract Eip712 is State {
     bytes32 private constant SUBCHANNEL_LEAF =
         keccak256("SubchannelLeaf(uint256 chainId,address depository,uint32 epoch,bytes32 bodyHash)");
     bytes32 private constant CHANNEL_STATE = keccak256("ChannelState(bytes32 channelKey,uint64 nonce,bytes32 root)");
@@ -22,25 +22,22 @@ abstract contract Eip712 is IDepository {
     bytes32 private immutable STATE_DOMAIN = keccak256(
         abi.encode(keccak256("EIP712Domain(string name,string version)"), keccak256("xln"), keccak256("1"))
     );
-    uint256 private immutable CHAIN_ID = block.chainid;
-    bytes32 private immutable DOMAIN = _buildDomain();
+    bytes32 private constant BATCH = keccak256("Batch(bytes32 entity,uint64 nonce,uint64 expiry,bytes operations)");
 
-    function _buildDomain() private view returns (bytes32) {
+    function _buildDomain(address depository) internal view returns (bytes32) {
         return keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("xln Depository"),
                 keccak256("1"),
                 block.chainid,
-                address(this)
+                depository
             )
         );
     }
 
-    /// The domain of this contract's own messages; a chain that forks off gets its own.
-    function _domain() private view returns (bytes32) {
-        return block.chainid == CHAIN_ID ? DOMAIN : _buildDomain();
-    }
+    /// The domain of the Depository's own messages; a chain that forks off gets its own.
+    function _domain() internal view virtual returns (bytes32);
 
     /// Digest of the state that has this Depository's leaf at the end of the proof's path.
     function _stateDigest(bytes32 key, uint32 epoch, StateProof calldata proof) internal view returns (bytes32) {
@@ -109,6 +106,16 @@ abstract contract Eip712 is IDepository {
             Hashing.words(
                 DISPUTE_ANSWER, key, bytes32(uint256(epoch)), bytes32(uint256(nonce)), bodyHash, fillsHash
             )
+        );
+    }
+
+    function _batchDigest(bytes32 entity, uint64 nonce, uint64 expiry, bytes calldata operations)
+        internal
+        view
+        returns (bytes32)
+    {
+        return Hashing.typed(
+            _domain(), keccak256(abi.encode(BATCH, entity, nonce, expiry, Hashing.bytesHash(operations)))
         );
     }
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDepository} from "../interfaces/IDepository.sol";
 import {IEntityProvider} from "../interfaces/IEntityProvider.sol";
 import {Ecdsa} from "../lib/Ecdsa.sol";
+import {State} from "./State.sol";
 
 /// Who speaks for an entity: docs/protocol.md section 2. The caller is its own signature.
-abstract contract Signatures is IDepository {
-    address public immutable entityProvider;
-
-    constructor(address entityProvider_) {
-        entityProvider = entityProvider_;
-    }
-
+abstract contract Signatures is State {
+    /// Who acts: the sender, or within a batch the batch's entity, for which the Depository calls itself. Nothing else
+    /// makes it do so.
     function _caller() internal view returns (bytes32) {
+        if (msg.sender == address(this)) return _actor;
         return bytes32(uint256(uint160(msg.sender)));
     }
 
@@ -34,22 +31,32 @@ abstract contract Signatures is IDepository {
         return true;
     }
 
-    /// A key's signature decides at once; the EntityProvider is asked only for what a key cannot answer, and never
-    /// about an account's channel states (rule 27).
+    /// An account's key decides at once; the EntityProvider is asked for what a key cannot answer.
+    function _signedByKey(bytes32 entity, bytes32 digest, bytes calldata signature) internal view returns (bool) {
+        if (uint256(entity) >> 160 != 0) return false;
+        address signer = Ecdsa.recover(digest, signature);
+        return signer != address(0) && uint256(uint160(signer)) == uint256(entity);
+    }
+
     function _requireSignature(
         bytes32 entity,
         bytes32 digest,
         bytes calldata signature,
         IEntityProvider.Permission permission
     ) internal view {
-        bool account = uint256(entity) >> 160 == 0;
-        if (account) {
-            address signer = Ecdsa.recover(digest, signature);
-            if (signer != address(0) && uint256(uint160(signer)) == uint256(entity)) return;
+        if (_signedByKey(entity, digest, signature)) return;
+        if (!IEntityProvider(_entityProvider).isValidSignature(entity, digest, signature, permission)) {
+            revert InvalidSignature(entity);
         }
-        if (
-            (account && permission == IEntityProvider.Permission.States)
-                || !IEntityProvider(entityProvider).isValidSignature(entity, digest, signature, permission)
-        ) revert InvalidSignature(entity);
+    }
+
+    /// Counts what leaves against the limits of who signed, if it was no key.
+    function _requireSpend(
+        bytes32 entity,
+        bytes32 digest,
+        bytes calldata signature,
+        IEntityProvider.Outflow[] memory outflows
+    ) internal {
+        if (!IEntityProvider(_entityProvider).spend(entity, digest, signature, outflows)) revert InvalidSignature(entity);
     }
 }

@@ -1,56 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IToken} from "./IToken.sol";
 import {Reserves} from "./Reserves.sol";
-
-/// The parts of the token standards that are used.
-interface IToken {
-    function balanceOf(address owner, uint256 id) external view returns (uint256);
-    function ownerOf(uint256 id) external view returns (address);
-    function transfer(address to, uint256 amount) external;
-    function safeTransferFrom(address from, address to, uint256 id) external;
-    function safeTransferFrom(address from, address to, uint256 id, uint256 amount, bytes calldata data) external;
-    function supportsInterface(bytes4 id) external view returns (bool);
-}
 
 /// External tokens and ETH <-> reserves. docs/protocol.md rule 21. The only functions that call out with the power to
 /// call back; the lock is transient.
 abstract contract Tokens is Reserves {
-    mapping(uint32 token => TokenInfo) private _tokens;
-    mapping(bytes32 kindAddressId => uint32) private _tokenIds;
-    uint32 public tokenCount = 1;
-
-    /// 0: free; WITHDRAWING: closed; else the token that may hand over NFTs right now.
-    address private transient _lock;
-    address private constant WITHDRAWING = address(1);
-
-    function registerToken(TokenKind kind, address token, uint256 id) external returns (uint32 index) {
-        bytes32 key = keccak256(abi.encode(kind, token, id));
-        index = _tokenIds[key];
-        if (index != 0) return index;
-        // One contract cannot be two kinds: else an NFT could leave as another kind's amount.
-        bool nft = _supports(token, 0x80ac58cd);
-        bool multi = _supports(token, 0xd9b67a26);
-        TokenKind actual = nft ? TokenKind.Erc721 : multi ? TokenKind.Erc1155 : TokenKind.Erc20;
-        if (kind != actual || (nft && multi) || token.code.length == 0 || (kind == TokenKind.Erc20 && id != 0)) {
-            revert WrongTokenKind();
-        }
-        index = tokenCount++;
-        _tokens[index] = TokenInfo(kind, token, id);
-        _tokenIds[key] = index;
-        emit TokenRegistered(index, kind, token, id);
-    }
-
-    /// ERC-165, bounded. Who starves it of gas has none left for what a registration writes.
-    function _supports(address token, bytes4 id) private view returns (bool yes) {
-        bytes memory data = abi.encodeCall(IToken.supportsInterface, (id));
-        assembly ("memory-safe") {
-            mstore(0, 0)
-            let ok := staticcall(30000, token, add(data, 0x20), mload(data), 0, 0x20)
-            yes := and(and(ok, gt(returndatasize(), 31)), eq(mload(0), 1))
-        }
-    }
-
     /// Plain ETH is a deposit of its sender.
     receive() external payable {
         if (msg.value == 0) revert ZeroAmount();
@@ -63,54 +19,70 @@ abstract contract Tokens is Reserves {
         _credit(entity, 0, msg.value);
     }
 
+    /// Whose tokens a deposit takes: an organisation has none outside.
+    function _payer() private view returns (address) {
+        bytes32 caller = _caller();
+        if (uint256(caller) >> 160 != 0) revert Unauthorized(caller);
+        return address(uint160(uint256(caller)));
+    }
+
     function deposit(bytes32 entity, uint32 token, uint256 amount) external {
         _checkEntity(entity);
         if (amount == 0) revert ZeroAmount();
         TokenInfo storage info = _tokens[token];
         (TokenKind kind, address where) = (info.kind, info.token);
         if (where == address(0)) revert UnknownToken();
-        if (_lock != address(0)) revert Reentered();
-        _lock = where;
+        if (_lock != 0) revert Reentered();
+        _lock = uint256(uint160(where));
+        address payer = _payer();
         uint256 received;
         if (kind == TokenKind.Erc20) {
             uint256 before = _balance20(where);
-            _transferFrom20(where, amount);
+            _transferFrom20(where, payer, amount);
             // Checked: a balance that fell reverts.
             received = _balance20(where) - before;
         } else if (kind == TokenKind.Erc721) {
             uint256 id = info.id;
             if (amount != 1) revert AmountOutOfRange();
             if (IToken(where).ownerOf(id) == address(this)) revert TransferFailed();
-            _callToken(where, abi.encodeWithSignature("safeTransferFrom(address,address,uint256)", msg.sender, address(this), id));
+            _callToken(where, abi.encodeWithSignature("safeTransferFrom(address,address,uint256)", payer, address(this), id));
             if (IToken(where).ownerOf(id) != address(this)) revert TransferFailed();
             received = 1;
         } else {
             uint256 id = info.id;
             uint256 before = IToken(where).balanceOf(address(this), id);
-            _callToken(where, _transfer1155(msg.sender, address(this), id, amount));
+            _callToken(where, _transfer1155(payer, address(this), id, amount));
             received = IToken(where).balanceOf(address(this), id) - before;
         }
         if (received == 0) revert TransferFailed();
-        _lock = address(0);
+        _lock = 0;
         _credit(entity, token, received);
     }
 
     function withdraw(uint32 token, uint256 amount, address to) external {
         if (amount == 0) revert ZeroAmount();
+        if (_flashed(token) != 0) revert FlashOpen(token);
         if (to == address(0) || to == address(this)) revert InvalidEntity();
-        if (_lock != address(0)) revert Reentered();
+        if (_lock != 0) revert Reentered();
         _lock = WITHDRAWING;
         _debit(_caller(), token, amount);
-        TokenInfo storage info = _tokens[token];
-        (TokenKind kind, address where) = (info.kind, info.token);
-        if (kind == TokenKind.Eth) {
+        if (token == 0) {
             bool ok;
             // Assembly: whatever the receiver returns is not copied.
             assembly ("memory-safe") {
                 ok := call(gas(), to, amount, 0, 0, 0, 0)
             }
             if (!ok) revert TransferFailed();
-        } else if (kind == TokenKind.Erc721) {
+        } else {
+            _sendToken(token, amount, to);
+        }
+        _lock = 0;
+    }
+
+    function _sendToken(uint32 token, uint256 amount, address to) private {
+        TokenInfo storage info = _tokens[token];
+        (TokenKind kind, address where) = (info.kind, info.token);
+        if (kind == TokenKind.Erc721) {
             _callToken(where, abi.encodeWithSignature("safeTransferFrom(address,address,uint256)", address(this), to, info.id));
         } else {
             // Nobody else's tokens may leave with these.
@@ -127,7 +99,6 @@ abstract contract Tokens is Reserves {
             }
             if (left > amount) revert TransferFailed();
         }
-        _lock = address(0);
     }
 
     function _transfer1155(address from, address to, uint256 id, uint256 amount) private pure returns (bytes memory) {
@@ -147,13 +118,13 @@ abstract contract Tokens is Reserves {
         if (!ok) revert TransferFailed();
     }
 
-    /// `IToken(token).transferFrom(msg.sender, address(this), amount)`; success as in `_callToken`.
-    function _transferFrom20(address token, uint256 amount) private {
+    /// `IToken(token).transferFrom(from, address(this), amount)`; success as in `_callToken`.
+    function _transferFrom20(address token, address from, uint256 amount) private {
         bool ok;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, 0x23b872dd)
-            mstore(add(p, 0x20), caller())
+            mstore(add(p, 0x20), from)
             mstore(add(p, 0x40), address())
             mstore(add(p, 0x60), amount)
             mstore(0, 0)
@@ -174,41 +145,18 @@ abstract contract Tokens is Reserves {
         if (!ok) revert TransferFailed();
     }
 
-    // Receiver hooks: only what this contract itself is fetching.
-
-    function onERC721Received(address operator, address, uint256, bytes calldata) external view returns (bytes4) {
-        return _expected(operator, this.onERC721Received.selector);
+    function reserveToReserve(bytes32 to, uint32 token, uint128 amount) external {
+        _checkEntity(to);
+        if (amount == 0) revert ZeroAmount();
+        _debit(_caller(), token, amount);
+        _credit(to, token, amount);
     }
 
-    function onERC1155Received(address operator, address, uint256, uint256, bytes calldata) external view returns (bytes4) {
-        return _expected(operator, this.onERC1155Received.selector);
-    }
-
-    function _expected(address operator, bytes4 selector) private view returns (bytes4) {
-        if (operator != address(this) || msg.sender != _lock) revert UnexpectedTransfer();
-        return selector;
-    }
-
-    function supportsInterface(bytes4 id) external pure returns (bool) {
-        return id == 0x01ffc9a7 || id == 0x150b7a02 || id == 0x4e2312e0;
-    }
-
-    function tokenInfo(uint32 token) public view returns (TokenInfo memory) {
-        if (token >= tokenCount) revert UnknownToken();
-        return _tokens[token];
-    }
-
-    function tokens(uint32 from, uint32 max) external view returns (TokenInfo[] memory list) {
-        uint256 count = tokenCount;
-        uint256 n = from < count ? count - from : 0;
-        if (n > max) n = max;
-        list = new TokenInfo[](n);
-        for (uint256 i; i < n; ++i) {
-            list[i] = _tokens[uint32(from + i)];
-        }
-    }
-
-    function tokenId(TokenKind kind, address token, uint256 id) external view returns (uint32) {
-        return _tokenIds[keccak256(abi.encode(kind, token, id))];
+    function enforceDebts(bytes32 entity, uint32 token, uint256 maxEntries)
+        external
+        returns (uint256 paid, uint256 remainingEntries)
+    {
+        (paid,) = _payDebts(entity, token, maxEntries);
+        remainingEntries = _debtQueues[entity][token].open;
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../../src/interfaces/IDepositoryTypes.sol";
 import {IEntityProvider} from "../../src/interfaces/IEntityProvider.sol";
 import {ISubcontractProvider} from "../../src/interfaces/ISubcontractProvider.sol";
 import {Codec} from "./Codec.sol";
@@ -25,6 +26,8 @@ abstract contract Base {
     bool public constant IS_TEST = true;
 
     uint40 internal constant WINDOW = 1 days;
+    uint40 internal constant GRACE = 3 days;
+    uint40 internal constant BOARD_DELAY = 2 days;
     uint256 internal constant T0 = 1_800_000_000;
 
     IDepository internal dep;
@@ -43,11 +46,11 @@ abstract contract Base {
 
     function setUp() public virtual {
         vm.warp(T0);
-        entities = IEntityProvider(vm.deployCode("EntityProvider.sol:EntityProvider"));
+        entities = IEntityProvider(vm.deployCode("EntityProvider.sol:EntityProvider", abi.encode(GRACE, BOARD_DELAY)));
         dep = IDepository(vm.deployCode("Depository.sol:Depository", abi.encode(address(entities), WINDOW)));
         provider = ISubcontractProvider(vm.deployCode("SubcontractProvider.sol:SubcontractProvider"));
         erc20 = IMint(vm.deployCode("TestErc20.sol:TestErc20"));
-        usd = dep.registerToken(IDepository.TokenKind.Erc20, address(erc20), 0);
+        usd = dep.registerToken(IDepositoryTypes.TokenKind.Erc20, address(erc20), 0);
         (leftKey, rightKey) = (0xa11ce, 0xb0b);
         if (vm.addr(leftKey) > vm.addr(rightKey)) (leftKey, rightKey) = (rightKey, leftKey);
         (leftAddr, rightAddr) = (vm.addr(leftKey), vm.addr(rightKey));
@@ -130,7 +133,7 @@ abstract contract Base {
     function proofBy(uint256 key, uint32 epoch, uint64 nonce, bytes memory body)
         internal
         view
-        returns (IDepository.StateProof memory proof)
+        returns (IDepositoryTypes.StateProof memory proof)
     {
         proof.nonce = nonce;
         proof.bodyHash = keccak256(body);
@@ -169,6 +172,11 @@ abstract contract Base {
         return typed(keccak256(abi.encode(t, chKey, epoch, nonce, bodyHash, keccak256(fills))));
     }
 
+    function batchDigest(bytes32 who, uint64 nonce, uint64 expiry, bytes memory operations) internal view returns (bytes32) {
+        bytes32 t = keccak256("Batch(bytes32 entity,uint64 nonce,uint64 expiry,bytes operations)");
+        return typed(keccak256(abi.encode(t, who, nonce, expiry, keccak256(operations))));
+    }
+
     // Steps that many tests share.
 
     function epochAndNonce() internal view returns (uint32 epoch, uint32 nonce) {
@@ -187,10 +195,10 @@ abstract contract Base {
     }
 
     function fund(address who, uint32 token, uint128 amount) internal {
-        IDepository.Funding[] memory f = new IDepository.Funding[](1);
-        f[0] = IDepository.Funding(entity(who), who == leftAddr ? right : left, amount);
+        Codec.Funding[] memory f = new Codec.Funding[](1);
+        f[0] = Codec.Funding(entity(who), who == leftAddr ? right : left, amount);
         vm.prank(who);
-        dep.reserveToCollateral(token, f);
+        dep.reserveToCollateral(token, Codec.fundings(f));
     }
 
     /// Signed by both, sent by nobody in particular.
@@ -211,7 +219,7 @@ abstract contract Base {
     function disputeOf(uint64 nonce, bool starterIsLeft, bytes memory body, bytes memory fills)
         internal
         view
-        returns (IDepository.Dispute memory d)
+        returns (Codec.Dispute memory d)
     {
         d.nonce = nonce;
         d.startedAt = uint40(vm.getBlockTimestamp());
@@ -223,33 +231,33 @@ abstract contract Base {
     /// `starter` shows a state signed by its peer.
     function start(bool starterIsLeft, uint64 nonce, bytes memory body, bytes memory fills)
         internal
-        returns (IDepository.Dispute memory)
+        returns (Codec.Dispute memory)
     {
         (uint32 epoch,) = epochAndNonce();
-        IDepository.StateProof memory p = proofBy(starterIsLeft ? rightKey : leftKey, epoch, nonce, body);
+        IDepositoryTypes.StateProof memory p = proofBy(starterIsLeft ? rightKey : leftKey, epoch, nonce, body);
         vm.prank(starterIsLeft ? leftAddr : rightAddr);
         dep.startDispute(starterIsLeft ? left : right, starterIsLeft ? right : left, p, fills, 0, "");
         return disputeOf(nonce, starterIsLeft, body, fills);
     }
 
     /// The non-starter shows a state signed by the starter.
-    function counter(IDepository.Dispute memory d, uint64 nonce, bytes memory body, bytes memory fills)
+    function counter(Codec.Dispute memory d, uint64 nonce, bytes memory body, bytes memory fills)
         internal
-        returns (IDepository.Dispute memory next)
+        returns (Codec.Dispute memory next)
     {
         (uint32 epoch,) = epochAndNonce();
-        IDepository.StateProof memory p = proofBy(d.starterIsLeft ? leftKey : rightKey, epoch, nonce, body);
+        IDepositoryTypes.StateProof memory p = proofBy(d.starterIsLeft ? leftKey : rightKey, epoch, nonce, body);
         vm.prank(d.starterIsLeft ? rightAddr : leftAddr);
-        dep.counterDispute(left, right, d, p, fills, "");
+        dep.counterDispute(left, right, Codec.dispute(d), p, fills, "");
         return answered(d, nonce, body, fills);
     }
 
-    function answered(IDepository.Dispute memory d, uint64 nonce, bytes memory body, bytes memory fills)
+    function answered(Codec.Dispute memory d, uint64 nonce, bytes memory body, bytes memory fills)
         internal
         view
-        returns (IDepository.Dispute memory next)
+        returns (Codec.Dispute memory next)
     {
-        next = abi.decode(abi.encode(d), (IDepository.Dispute));
+        next = abi.decode(abi.encode(d), (Codec.Dispute));
         if (next.bodyHash != keccak256(body)) next.starterFillsHash = 0;
         next.nonce = nonce;
         next.bodyHash = keccak256(body);
@@ -258,8 +266,8 @@ abstract contract Base {
         next.answererFillsHash = fills.length == 0 ? bytes32(0) : keccak256(fills);
     }
 
-    function hashOf(IDepository.Dispute memory d) internal pure returns (bytes32) {
-        return keccak256(abi.encode(d));
+    function hashOf(Codec.Dispute memory d) internal view returns (bytes32) {
+        return bytes24(keccak256(abi.encodePacked(chKey, Codec.dispute(d))));
     }
 
     // Asserts.

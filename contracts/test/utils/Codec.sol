@@ -49,6 +49,58 @@ library Codec {
         int128 ondelta;
     }
 
+    /// `amount` into the channel of `receiver` with `peer`, in favour of `receiver`.
+    struct Funding {
+        bytes32 receiver;
+        bytes32 peer;
+        uint128 amount;
+    }
+
+    struct Dispute {
+        uint64 nonce;
+        uint40 startedAt;
+        bool starterIsLeft;
+        bool answered;
+        uint40 answeredAt;
+        bytes32 bodyHash;
+        bytes32 starterFillsHash;
+        bytes32 answererFillsHash;
+    }
+
+    function dispute(Dispute memory d) internal pure returns (bytes memory out) {
+        uint8 flags = (d.starterIsLeft ? 1 : 0) + (d.answered ? 2 : 0);
+        if (d.starterFillsHash != 0) flags += 4;
+        if (d.answererFillsHash != 0) flags += 8;
+        out = abi.encodePacked(d.nonce, d.startedAt, d.answeredAt, flags, d.bodyHash);
+        if (d.starterFillsHash != 0) out = abi.encodePacked(out, d.starterFillsHash);
+        if (d.answererFillsHash != 0) out = abi.encodePacked(out, d.answererFillsHash);
+    }
+
+    /// With whole ids and amounts.
+    function fundings(Funding[] memory list) internal pure returns (bytes memory out) {
+        for (uint256 i; i < list.length; ++i) {
+            out = abi.encodePacked(out, uint8(16), list[i].receiver, list[i].peer, list[i].amount);
+        }
+    }
+
+    /// `amount` in favour of the caller, an account, into its channel with another account.
+    function funding(address peer, uint128 amount) internal pure returns (bytes memory) {
+        uint8 size = sizeOf(amount);
+        return abi.encodePacked(uint8(0xa0) | size, peer, cut(amount, size));
+    }
+
+    struct Op {
+        bool skip;
+        uint128 value;
+        bytes data;
+    }
+
+    function operations(Op[] memory list) internal pure returns (bytes memory out) {
+        for (uint256 i; i < list.length; ++i) {
+            out = abi.encodePacked(out, list[i].skip, list[i].value, uint24(list[i].data.length), list[i].data);
+        }
+    }
+
     function offs(Off[] memory list) internal pure returns (bytes memory out) {
         out = abi.encodePacked(uint8(list.length));
         for (uint256 i; i < list.length; ++i) {
@@ -72,12 +124,32 @@ library Codec {
         return abi.encodePacked(uint8(1), token, offdelta, uint8(0));
     }
 
+    function sizeOf(uint256 value) internal pure returns (uint8 size) {
+        while (value >> (8 * size) != 0) ++size;
+    }
+
+    function cut(uint256 value, uint8 size) internal pure returns (bytes memory out) {
+        out = new bytes(size);
+        for (uint256 i; i < size; ++i) out[i] = bytes1(uint8(value >> (8 * (size - 1 - i))));
+    }
+
     function payments(Payment[] memory list) internal pure returns (bytes memory out) {
         out = abi.encodePacked(uint16(1));
+        if (list.length == 0) return out;
+        uint128 most;
+        uint40 first = type(uint40).max;
+        uint40 last;
+        for (uint256 i; i < list.length; ++i) {
+            if (list[i].amount > most) most = list[i].amount;
+            if (list[i].expiry < first) first = list[i].expiry;
+            if (list[i].expiry > last) last = list[i].expiry;
+        }
+        (uint8 a, uint8 e) = (sizeOf(most), sizeOf(last - first));
+        out = abi.encodePacked(out, (e << 5) | a, first);
         for (uint256 i; i < list.length; ++i) {
             Payment memory p = list[i];
-            uint8 flags = (p.payerIsLeft ? 1 : 0) | (p.kind << 1);
-            out = abi.encodePacked(out, flags, p.index, p.amount, p.expiry, p.hash);
+            uint8 head = (p.kind << 7) | (p.payerIsLeft ? 0x20 : 0) | p.index;
+            out = abi.encodePacked(out, p.hash, head, cut(p.expiry - first, e), cut(p.amount, a));
         }
     }
 

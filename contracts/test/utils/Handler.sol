@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDepository} from "../../src/interfaces/IDepository.sol";
+import {IDepositoryTypes} from "../../src/interfaces/IDepositoryTypes.sol";
 import {Base} from "./Base.sol";
 import {Codec} from "./Codec.sol";
 import {vm} from "./Vm.sol";
@@ -19,7 +20,7 @@ contract Handler is Base {
         bool running;
         uint64 shown;
         bool consented;
-        IDepository.Dispute dispute;
+        Codec.Dispute dispute;
         bytes body;
     }
 
@@ -53,6 +54,11 @@ contract Handler is Base {
     function ghost(uint256 c) external returns (Ghost memory) {
         pick(c);
         return ghosts[chKey];
+    }
+
+    function hashOfDispute(uint256 c) external returns (bytes32) {
+        pick(c);
+        return hashOf(ghosts[chKey].dispute);
     }
 
     function endsOf(uint256 c) public view returns (uint256 l, uint256 r) {
@@ -159,9 +165,9 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         uint32 token = tokenList[t % 2];
         bytes32 debtor = debtorIsLeft ? left : right;
-        (IDepository.DebtEntry[] memory e,,) = dep.debtsOf(debtor, token, 0, 3);
+        (IDepositoryTypes.DebtEntry[] memory e,,) = dep.debtsOf(debtor, token, 0, 3);
         if (g.running || e.length == 0) return;
-        IDepository.DebtEntry memory last = e[e.length - 1];
+        IDepositoryTypes.DebtEntry memory last = e[e.length - 1];
         if (last.creditor != (debtorIsLeft ? right : left)) return;
         settle(abi.encodePacked(uint8(0), uint8(1), token, uint8(debtorIsLeft ? 1 : 0), last.index));
         ++g.nonce;
@@ -221,7 +227,7 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         if (!g.running || g.dispute.answered || now_ > uint256(g.dispute.startedAt) + WINDOW) return;
         vm.prank(g.dispute.starterIsLeft ? rightAddr : leftAddr);
-        dep.acceptDispute(left, right, g.dispute, "", "");
+        dep.acceptDispute(left, right, Codec.dispute(g.dispute), "", "");
         g.dispute = answered(g.dispute, g.shown, g.body, "");
     }
 
@@ -231,7 +237,7 @@ contract Handler is Base {
         Ghost storage g = ghosts[chKey];
         bool may = g.running && (g.dispute.answered || now_ > uint256(g.dispute.startedAt) + WINDOW);
         vm.prank(address(0x57a4));
-        try dep.finalizeDispute(left, right, g.dispute, g.body, "", "") {
+        try dep.finalizeDispute(left, right, Codec.dispute(g.dispute), g.body, "", "") {
             yes(may, "finalized early or twice");
             ++g.epoch;
             ++finalized;
@@ -239,6 +245,47 @@ contract Handler is Base {
         } catch {
             yes(!may, "could not be finalized");
         }
+    }
+
+    /// A relayed batch: borrows, moves what it borrowed through a friend's reserve or a channel, and gives it back. What
+    /// may be skipped is. Value is conserved whatever happens.
+    function batch(uint256 who, uint256 to, uint256 t, uint256 borrowed, uint256 amount) external only(who % 3, 9) {
+        (who, to, t) = (who % 3, to % 3, t % 2);
+        if (clear(who, t)) _batch(who, to, tokenList[t], uint128(borrowed % 1e9 + 1), amount);
+    }
+
+    function _batch(uint256 who, uint256 to, uint32 token, uint128 borrowed, uint256 amount) private {
+        uint256 had = dep.reserveOf(ids[who], token);
+        amount = bound(amount, had);
+        // One more than there is needs what was borrowed, and cannot be given back, unless what the friend owes comes back.
+        bool may = to == who || amount < had;
+        bool owed = dep.debtTotal(ids[to], token) != 0;
+        bytes memory data = batchOps(ids[who], ids[to], token, borrowed, uint128(amount + 1));
+        yes(relay(who, data) == may || owed, "borrowed and kept, or refused");
+    }
+
+    function relay(uint256 who, bytes memory data) private returns (bool) {
+        uint64 nonce = dep.batchNonce(ids[who]);
+        bytes memory signature = sig(keys[who], batchDigest(ids[who], nonce, type(uint64).max, data));
+        try dep.processBatch(ids[who], type(uint64).max, data, signature) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    function batchOps(bytes32 who, bytes32 to, uint32 token, uint128 borrowed, uint128 amount)
+        private
+        pure
+        returns (bytes memory)
+    {
+        Codec.Op[] memory ops = new Codec.Op[](4);
+        ops[0].data = abi.encodeCall(IDepository.flash, (token, borrowed));
+        ops[1].data = abi.encodeCall(IDepository.reserveToReserve, (who, token, borrowed));
+        ops[2].data = abi.encodeCall(IDepository.reserveToReserve, (to, token, amount));
+        ops[2].skip = true;
+        ops[3].data = abi.encodeCall(IDepository.enforceDebts, (to, token, 3));
+        return Codec.operations(ops);
     }
 
     /// Signatures of strangers, or of one side for both, move nothing.
@@ -267,11 +314,11 @@ contract Handler is Base {
         (uint32 epoch,) = epochAndNonce();
         Ghost storage g = ghosts[chKey];
         bool byLeft = !g.running || g.dispute.starterIsLeft;
-        IDepository.StateProof memory p = proofBy(byLeft ? leftKey : rightKey, epoch, 100, body(a, b));
+        IDepositoryTypes.StateProof memory p = proofBy(byLeft ? leftKey : rightKey, epoch, 100, body(a, b));
         bool refused;
         vm.prank(byLeft ? leftAddr : rightAddr);
         if (g.running) {
-            try dep.counterDispute(left, right, g.dispute, p, "", "") {} catch { refused = true; }
+            try dep.counterDispute(left, right, Codec.dispute(g.dispute), p, "", "") {} catch { refused = true; }
         } else {
             try dep.startDispute(left, right, p, "", 0, "") {} catch { refused = true; }
         }

@@ -15,6 +15,7 @@ interface Vm {
     function deal(address who, uint256 amount) external;
     function getBlockTimestamp() external view returns (uint256);
     function warp(uint256 time) external;
+    function roll(uint256 blockNumber) external;
     function chainId(uint256 id) external;
     function setEnv(string calldata name, string calldata value) external;
     function assume(bool condition) external pure;
@@ -30,6 +31,7 @@ interface Vm {
     function readFile(string calldata path) external view returns (string memory);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function store(address where, bytes32 slot, bytes32 word) external;
     function load(address where, bytes32 slot) external view returns (bytes32);
     function lastCallGas() external view returns (Gas memory);
 

@@ -1,7 +1,6 @@
 //! From what a machine asks for to calldata.
 #![expect(non_snake_case, reason = "variables are named as the contracts' parameters, to fill the calls' fields")]
 
-use alloy_primitives::aliases::U40;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolCall;
 use xln_core::chain::{ChainAction, ChainCall};
@@ -9,8 +8,9 @@ use xln_core::commitment::Evidence;
 use xln_core::crypto::Signature;
 use xln_core::types::{DisputeFact, HashKind, Secret, Side, UnixSeconds};
 
-use super::word;
+use super::{Question, record_call, word};
 use crate::chain::Transaction;
+use crate::codec;
 use crate::contracts::depository::{Depository, IDepository};
 use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::deploy::Deployment;
@@ -64,6 +64,11 @@ pub fn action_transaction(
         ChainCall::Reveal { provider, kind, secret } => {
             return Ok(Transaction::call(*provider, reveal(*kind, secret)));
         }
+        ChainCall::Record { provider, instrument, not_before, question } => {
+            let (instrument, not_before, question) = (*instrument, *not_before, question.clone());
+            let call = record_call(&[Question { instrument, not_before, question }])?;
+            return Ok(Transaction::call(*provider, call.abi_encode()));
+        }
         ChainCall::CooperativeUpdate { expiry, update, left: by_left, right: by_right } => {
             let update = update.encode().map_err(ActionError::Settlement)?.into();
             let (leftSignature, rightSignature) = (bytes(by_left), bytes(by_right));
@@ -85,27 +90,27 @@ pub fn action_transaction(
         }
         ChainCall::StartEmptyDispute { starter: side, tokens } => {
             let (starter, peer) = ends(*side);
-            let list = tokens.iter().map(|token| token.0).collect();
+            let tokens = tokens.iter().map(|token| token.0).collect();
             let (expiry, starterSignature) = (authority.expiry(), authority.signature());
-            Depository::startEmptyDisputeCall { starter, peer, list, expiry, starterSignature }.abi_encode()
+            Depository::startEmptyDisputeCall { starter, peer, tokens, expiry, starterSignature }.abi_encode()
         }
         ChainCall::AcceptDispute { dispute, fills } => {
-            let (dispute, fills) = (dispute_words(dispute)?, fills.clone().into());
+            let (dispute, fills) = (dispute_bytes(dispute)?, fills.clone().into());
             let answererSignature = authority.signature();
             Depository::acceptDisputeCall { left, right, dispute, fills, answererSignature }.abi_encode()
         }
         ChainCall::CounterDispute { dispute, evidence, both: true, .. } => {
             let rightSignature = evidence.right.as_ref().map(bytes).ok_or(ActionError::MissingSignature)?;
-            let (dispute, proof) = (dispute_words(dispute)?, proof(evidence, Side::Left)?);
+            let (dispute, proof) = (dispute_bytes(dispute)?, proof(evidence, Side::Left)?);
             Depository::counterDisputeWithBothCall { left, right, dispute, proof, rightSignature }.abi_encode()
         }
         ChainCall::CounterDispute { dispute: shown, evidence, fills, both: false } => {
-            let (dispute, proof) = (dispute_words(shown)?, proof(evidence, shown.starter)?);
+            let (dispute, proof) = (dispute_bytes(shown)?, proof(evidence, shown.starter)?);
             let (fills, answererSignature) = (fills.clone().into(), authority.signature());
             Depository::counterDisputeCall { left, right, dispute, proof, fills, answererSignature }.abi_encode()
         }
         ChainCall::FinalizeDispute { dispute, body, starter_fills, answerer_fills } => {
-            let (dispute, body) = (dispute_words(dispute)?, body.clone().into());
+            let (dispute, body) = (dispute_bytes(dispute)?, body.clone().into());
             let (starterFills, answererFills) = (starter_fills.clone().into(), answerer_fills.clone().into());
             Depository::finalizeDisputeCall { left, right, dispute, body, starterFills, answererFills }.abi_encode()
         }
@@ -130,16 +135,6 @@ fn proof(evidence: &Evidence, signer: Side) -> Result<IDepository::StateProof, A
     })
 }
 
-fn dispute_words(dispute: &DisputeFact) -> Result<IDepository::Dispute, ActionError> {
-    let time = |time: UnixSeconds| U40::try_from(time.0).map_err(|_| ActionError::TimeOutOfRange);
-    Ok(IDepository::Dispute {
-        nonce: dispute.nonce,
-        startedAt: time(dispute.started_at)?,
-        starterIsLeft: dispute.starter.is_left(),
-        answered: dispute.answered,
-        answeredAt: time(dispute.answered_at)?,
-        bodyHash: dispute.body_hash.0.into(),
-        starterFillsHash: dispute.starter_fills_hash.0.into(),
-        answererFillsHash: dispute.answerer_fills_hash.0.into(),
-    })
+fn dispute_bytes(dispute: &DisputeFact) -> Result<Bytes, ActionError> {
+    Ok(codec::encode_dispute(dispute)?.into())
 }

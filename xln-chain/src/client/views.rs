@@ -2,10 +2,11 @@
 
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall;
-use xln_core::types::{Address, EntityId, Hash, HashKind, Pair, TokenFact, TokenId, UnixSeconds};
+use xln_core::types::{Address, EntityId, Hash, HashKind, Pair, RecordedFact, TokenFact, TokenId, UnixSeconds};
 
 use super::{DepositoryClient, Token, word};
 use crate::chain::{Chain, Transaction};
+use crate::codec::DisputeHash;
 use crate::contracts::depository::Depository;
 use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::error::ChainError;
@@ -17,8 +18,8 @@ pub struct ChannelHeader {
     pub epoch: u32,
     /// How many settlements and closes it had.
     pub settlement_nonce: u32,
-    /// Hash of a running dispute.
-    pub dispute: Option<Hash>,
+    /// Names a running dispute: see [`dispute_hash`](crate::codec::dispute_hash).
+    pub dispute: Option<DisputeHash>,
 }
 
 /// One open debt, in the token's base unit.
@@ -43,6 +44,25 @@ pub struct DebtPage {
     pub tail: u64,
 }
 
+impl DebtPage {
+    /// From where the page after the one asked for with `from` and `max` is to be asked for; `None` at the end.
+    #[must_use]
+    pub fn next(&self, from: u64, max: u64) -> Option<u64> {
+        Some(from.max(self.head).saturating_add(max)).filter(|next| *next < self.tail)
+    }
+}
+
+/// An entry of the public list of hubs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hub {
+    /// Who.
+    pub entity: EntityId,
+    /// Where to find it: whatever it says, at most 256 bytes.
+    pub uri: String,
+    /// Gas that its batches used since it registered.
+    pub gas_used: U256,
+}
+
 impl<C: Chain> DepositoryClient<C> {
     /// An entity's free balance, in the token's base unit.
     ///
@@ -59,7 +79,7 @@ impl<C: Chain> DepositoryClient<C> {
     pub async fn channel(&self, pair: &Pair) -> Result<ChannelHeader, ChainError> {
         let found =
             self.view(&Depository::channelCall { left: word(&pair.left()), right: word(&pair.right()) }).await?;
-        let dispute = Some(Hash(found.disputeHash.0)).filter(|hash| *hash != Hash::ZERO);
+        let dispute = Some(DisputeHash(found.disputeHash.0)).filter(|hash| hash.0 != [0; 24]);
         Ok(ChannelHeader { epoch: found.epoch, settlement_nonce: found.settlementNonce, dispute })
     }
 
@@ -72,7 +92,7 @@ impl<C: Chain> DepositoryClient<C> {
             .view(&Depository::collateralsCall {
                 left: word(&pair.left()),
                 right: word(&pair.right()),
-                list: tokens.iter().map(|token| token.0).collect(),
+                tokens: tokens.iter().map(|token| token.0).collect(),
             })
             .await?;
         let values = found.collateral.into_iter().zip(found.ondelta);
@@ -80,7 +100,8 @@ impl<C: Chain> DepositoryClient<C> {
         Ok(facts.map(|(token, (collateral, ondelta))| TokenFact { token: *token, collateral, ondelta }).collect())
     }
 
-    /// Open debts of an entity from queue index `from` on, at most `max`.
+    /// Open debts of an entity among the `max` queue entries from index `from` on, or from the head if that is later. There
+    /// may be none and more behind: [`DebtPage::next`] says where to go on.
     ///
     /// # Errors
     /// As [`Chain::call`].
@@ -139,6 +160,70 @@ impl<C: Chain> DepositoryClient<C> {
         Ok(Some(TokenId(found)).filter(|id| id.0 != 0))
     }
 
+    /// All open debts of an entity, oldest first, read in pages of `page` entries.
+    ///
+    /// # Errors
+    /// As [`Chain::call`].
+    pub async fn all_debts(&self, entity: &EntityId, token: TokenId, page: u64) -> Result<Vec<DebtEntry>, ChainError> {
+        let (mut entries, mut from) = (Vec::new(), Some(0));
+        while let Some(start) = from {
+            let found = self.debts(entity, token, start, page.max(1)).await?;
+            from = found.next(start, page.max(1));
+            entries.extend(found.entries);
+        }
+        Ok(entries)
+    }
+
+    /// The nonce of an entity's next signed batch.
+    ///
+    /// # Errors
+    /// As [`Chain::call`].
+    pub async fn batch_nonce(&self, entity: &EntityId) -> Result<u64, ChainError> {
+        self.view(&Depository::batchNonceCall { entity: word(entity) }).await
+    }
+
+    /// How many hubs are registered.
+    ///
+    /// # Errors
+    /// As [`Chain::call`]; [`ChainError::OutOfRange`].
+    pub async fn hub_count(&self) -> Result<u64, ChainError> {
+        u64::try_from(self.view(&Depository::hubCountCall {}).await?).map_err(|_| ChainError::OutOfRange)
+    }
+
+    /// Hubs from a place of the list on, at most `max`.
+    ///
+    /// # Errors
+    /// As [`Chain::call`].
+    pub async fn hubs(&self, from: u64, max: u64) -> Result<Vec<Hub>, ChainError> {
+        let call = Depository::hubsCall { from: U256::from(from), max: U256::from(max) };
+        let found = self.view(&call).await?.into_iter().map(|hub| {
+            let entity = EntityId::parse(hub.entity.0)?;
+            Ok(Hub { entity, uri: hub.uri, gas_used: U256::from(hub.gasUsed) })
+        });
+        found.collect()
+    }
+
+    /// Chain time at which a fact was recorded in the deployment's registry, and its value.
+    ///
+    /// # Errors
+    /// As [`Chain::call`].
+    pub async fn fact(&self, key: &Hash) -> Result<Option<RecordedFact>, ChainError> {
+        let provider = self.deployment.subcontract_provider;
+        let found = self.read(provider, &SubcontractProvider::factCall { key: key.0.into() }).await?;
+        let fact = RecordedFact { provider, key: *key, at: UnixSeconds(found.recordedAt.to()), value: found.value };
+        Ok(Some(fact).filter(|fact| fact.at.0 != 0))
+    }
+
+    /// The code of a custom instrument, `None` if the id was not given.
+    ///
+    /// # Errors
+    /// As [`Chain::call`].
+    pub async fn instrument(&self, id: u16) -> Result<Option<Address>, ChainError> {
+        let found =
+            self.read(self.deployment.subcontract_provider, &SubcontractProvider::instrumentCall { id }).await?;
+        Ok(Some(found.into()).filter(|address| *address != Address::ZERO))
+    }
+
     /// The dispute window that the contract itself states, in seconds: what a node compares its configuration with.
     ///
     /// # Errors
@@ -165,13 +250,22 @@ impl<C: Chain> DepositoryClient<C> {
         Ok(Some(UnixSeconds(found)).filter(|time| time.0 != 0))
     }
 
-    async fn view<F: SolCall + Sync>(&self, call: &F) -> Result<F::Return, ChainError> {
+    pub(super) async fn view<F: SolCall + Sync>(&self, call: &F) -> Result<F::Return, ChainError> {
         self.read(self.deployment.depository, call).await
     }
 
     async fn read<F: SolCall + Sync>(&self, contract: Address, call: &F) -> Result<F::Return, ChainError> {
-        let call = Transaction::call(contract, call.abi_encode());
-        let output = self.chain.call(Address::ZERO, &call).await?;
-        Ok(F::abi_decode_returns_validate(&output)?)
+        read(&self.chain, contract, call).await
     }
+}
+
+/// Calls a view of a contract.
+pub(super) async fn read<C: Chain, F: SolCall + Sync>(
+    chain: &C,
+    contract: Address,
+    call: &F,
+) -> Result<F::Return, ChainError> {
+    let call = Transaction::call(contract, call.abi_encode());
+    let output = chain.call(Address::ZERO, &call).await?;
+    Ok(F::abi_decode_returns_validate(&output)?)
 }

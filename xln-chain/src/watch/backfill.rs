@@ -39,7 +39,7 @@ impl Watcher {
                 return Err(ChainError::UnknownBlock(header.hash));
             }
             let content = decode::content(&self.config, self.chain, &header, &logs)?;
-            if number == last || !content.changes.is_empty() || !content.reveals.is_empty() {
+            if number == last || !content.is_empty() {
                 read.push((header, content));
             }
         }

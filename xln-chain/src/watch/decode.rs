@@ -1,17 +1,19 @@
 //! From the logs of one block to what they mean for one entity.
 
-use alloy_primitives::{B256, LogData};
+use alloy_primitives::LogData;
 use alloy_sol_types::SolEvent;
 use xln_core::chain::{ChainChange, ChangeKind};
 use xln_core::types::{
-    ChainId, DisputeFact, EntityId, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact, TokenId,
-    UnixSeconds,
+    ChainId, EntityFact, EntityId, Hash, HashKind, Pair, RecordedFact, Reveal, Secret, SubchannelKey, TokenFact,
+    TokenId, UnixSeconds,
 };
 
 use super::WatchConfig;
 use crate::chain::{Header, Log, LogFilter};
-use crate::contracts::depository::{Depository, IDepository};
-use crate::contracts::subcontract_provider::SubcontractProvider::SecretsRevealed;
+use crate::codec::{Bucket, EventHead, parse_dispute};
+use crate::contracts::depository::Depository;
+use crate::contracts::entity_provider::EntityProvider;
+use crate::contracts::subcontract_provider::SubcontractProvider;
 use crate::error::ChainError;
 
 /// What one block brought.
@@ -20,12 +22,26 @@ pub(super) struct Content {
     pub(super) changes: Vec<ChainChange>,
     /// All that its transactions revealed, also what was known.
     pub(super) reveals: Vec<Reveal>,
+    /// What was recorded for the first time.
+    pub(super) facts: Vec<RecordedFact>,
+    pub(super) entities: Vec<EntityFact>,
+}
+
+impl Content {
+    pub(super) const fn is_empty(&self) -> bool {
+        let Self { changes, reveals, facts, entities } = self;
+        changes.is_empty() && reveals.is_empty() && facts.is_empty() && entities.is_empty()
+    }
 }
 
 /// Everything that [`content`] looks at.
 pub(super) fn filter(config: &WatchConfig) -> LogFilter {
     LogFilter {
-        addresses: config.depositories.iter().chain(&config.providers).copied().collect(),
+        addresses: [&config.depositories, &config.providers, &config.entity_providers]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect(),
         events: vec![
             Depository::CollateralUpdated::SIGNATURE_HASH,
             Depository::Settled::SIGNATURE_HASH,
@@ -33,7 +49,10 @@ pub(super) fn filter(config: &WatchConfig) -> LogFilter {
             Depository::EmptyState::SIGNATURE_HASH,
             Depository::DisputeAnswered::SIGNATURE_HASH,
             Depository::ChannelClosed::SIGNATURE_HASH,
-            SecretsRevealed::SIGNATURE_HASH,
+            SubcontractProvider::SecretsRevealed::SIGNATURE_HASH,
+            SubcontractProvider::FactRecorded::SIGNATURE_HASH,
+            EntityProvider::BoardSet::SIGNATURE_HASH,
+            EntityProvider::DelegationRevoked::SIGNATURE_HASH,
         ],
     }
 }
@@ -47,15 +66,18 @@ pub(super) fn content(
 ) -> Result<Content, ChainError> {
     let mut content = Content::default();
     for log in logs {
-        if config.providers.contains(&log.address)
-            && log.data.topics().first() == Some(&SecretsRevealed::SIGNATURE_HASH)
-        {
-            read_reveals(&mut content.reveals, header, log)?;
-        } else if config.depositories.contains(&log.address) {
+        if config.providers.contains(&log.address) {
+            read_registry(&mut content, header, log)?;
+        }
+        if config.depositories.contains(&log.address) {
             let key = SubchannelKey { chain, depository: log.address };
             if let Some(pair) = pair_of(&log.data, &config.entity) {
                 read_change(&mut content.changes, key, pair, &log.data)?;
             }
+        }
+        if config.entity_providers.contains(&log.address) {
+            let wanted = |entity: &EntityId| config.entities.as_ref().is_none_or(|set| set.contains(entity));
+            content.entities.extend(entity_fact(log)?.filter(|fact| wanted(&entity_of(fact))));
         }
     }
     Ok(content)
@@ -69,12 +91,58 @@ fn pair_of(data: &LogData, entity: &EntityId) -> Option<Pair> {
     pair.side(entity).map(|_| pair)
 }
 
-fn read_reveals(reveals: &mut Vec<Reveal>, header: &Header, log: &Log) -> Result<(), ChainError> {
-    let event = SecretsRevealed::decode_log_data_validate(&log.data)?;
-    let kind = HashKind::from_index(event.kind).ok_or(ChainError::OutOfRange)?;
+fn read_registry(content: &mut Content, header: &Header, log: &Log) -> Result<(), ChainError> {
     let (provider, at) = (log.address, header.timestamp);
-    reveals.extend(event.secrets.iter().map(|secret| Reveal { provider, kind, secret: Secret(secret.0), at }));
+    match log.data.topics().first().copied().unwrap_or_default() {
+        SubcontractProvider::SecretsRevealed::SIGNATURE_HASH => {
+            let event = SubcontractProvider::SecretsRevealed::decode_log_data_validate(&log.data)?;
+            let kind = HashKind::from_index(event.kind).ok_or(ChainError::OutOfRange)?;
+            let reveals = event.secrets.iter().map(|secret| Reveal { provider, kind, secret: Secret(secret.0), at });
+            content.reveals.extend(reveals);
+        }
+        SubcontractProvider::FactRecorded::SIGNATURE_HASH => {
+            let event = SubcontractProvider::FactRecorded::decode_log_data_validate(&log.data)?;
+            content.facts.push(RecordedFact { provider, key: Hash(event.key.0), at, value: event.value });
+        }
+        _ => {}
+    }
     Ok(())
+}
+
+/// Who signs for an entity now. Ids that are none are nobody's business.
+fn entity_fact(log: &Log) -> Result<Option<EntityFact>, ChainError> {
+    let provider = log.address;
+    let fact = match log.data.topics().first().copied().unwrap_or_default() {
+        EntityProvider::BoardSet::SIGNATURE_HASH => {
+            let event = EntityProvider::BoardSet::decode_log_data_validate(&log.data)?;
+            let Ok(entity) = EntityId::parse(event.entity.0) else { return Ok(None) };
+            EntityFact::Board {
+                provider,
+                entity,
+                board: Hash(event.boardHash.0),
+                previous: Hash(event.previous.0),
+                previous_valid_until: UnixSeconds(event.previousValidUntil.to::<u64>()),
+            }
+        }
+        EntityProvider::DelegationRevoked::SIGNATURE_HASH => {
+            let event = EntityProvider::DelegationRevoked::decode_log_data_validate(&log.data)?;
+            let Ok(entity) = EntityId::parse(event.entity.0) else { return Ok(None) };
+            EntityFact::Revoked {
+                provider,
+                entity,
+                delegation: Hash(event.delegation.0),
+                valid_until: UnixSeconds(event.validUntil.to::<u64>()),
+            }
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(fact))
+}
+
+const fn entity_of(fact: &EntityFact) -> EntityId {
+    match fact {
+        EntityFact::Board { entity, .. } | EntityFact::Revoked { entity, .. } => *entity,
+    }
 }
 
 fn read_change(
@@ -83,15 +151,53 @@ fn read_change(
     pair: Pair,
     data: &LogData,
 ) -> Result<(), ChainError> {
-    let Some(kind) = change_kind(data)? else {
-        if data.topics().first() == Some(&Depository::EmptyState::SIGNATURE_HASH) {
+    let mut changed = |kind| changes.push(ChainChange { key, pair, kind });
+    match data.topics().first().copied().unwrap_or_default() {
+        Depository::CollateralUpdated::SIGNATURE_HASH => {
+            let event = Depository::CollateralUpdated::decode_log_data_validate(data)?;
+            changed(ChangeKind::Collateral(Bucket::parse(event.bucket)?.fact(TokenId(event.token))));
+        }
+        Depository::Settled::SIGNATURE_HASH => {
+            let event = Depository::Settled::decode_log_data_validate(data)?;
+            let EventHead { epoch, settlement_nonce, token, .. } = EventHead::parse(event.head)?;
+            let bucket = Bucket::parse(event.bucket)?;
+            let kind = ChangeKind::Settled { epoch, settlement_nonce };
+            push_before(changes, ChainChange { key, pair, kind }, token.map(|token| bucket.fact(token)));
+        }
+        Depository::ChannelClosed::SIGNATURE_HASH => {
+            let event = Depository::ChannelClosed::decode_log_data_validate(data)?;
+            let EventHead { epoch, settlement_nonce, token, .. } = EventHead::parse(event.head)?;
+            let kind = ChangeKind::Closed { epoch, settlement_nonce };
+            let nothing = token.map(|token| Bucket::default().fact(token));
+            push_before(changes, ChainChange { key, pair, kind }, nothing);
+        }
+        Depository::DisputeStarted::SIGNATURE_HASH => {
+            let event = Depository::DisputeStarted::decode_log_data_validate(data)?;
+            changed(dispute_change(event.epoch, &event.dispute, event.starterFills.to_vec())?);
+        }
+        Depository::DisputeAnswered::SIGNATURE_HASH => {
+            let event = Depository::DisputeAnswered::decode_log_data_validate(data)?;
+            changed(dispute_change(event.epoch, &event.dispute, event.answererFills.to_vec())?);
+        }
+        Depository::EmptyState::SIGNATURE_HASH => {
             let event = Depository::EmptyState::decode_log_data_validate(data)?;
             attach_body(changes, key, pair, &event.body);
         }
-        return Ok(());
-    };
-    changes.push(ChainChange { key, pair, kind });
+        _ => {}
+    }
     Ok(())
+}
+
+/// A settlement or close comes once for each of its tokens. It is one change, after those of the tokens.
+fn push_before(changes: &mut Vec<ChainChange>, whole: ChainChange, token: Option<TokenFact>) {
+    let (key, pair) = (whole.key, whole.pair);
+    let place = changes.iter().rposition(|change| *change == whole).unwrap_or_else(|| {
+        changes.push(whole);
+        changes.len().saturating_sub(1)
+    });
+    if let Some(fact) = token {
+        changes.insert(place, ChainChange { key, pair, kind: ChangeKind::Collateral(fact) });
+    }
 }
 
 /// The body of an empty state belongs to the start just before it.
@@ -102,46 +208,6 @@ fn attach_body(changes: &mut [ChainChange], key: SubchannelKey, pair: Pair, byte
     }
 }
 
-fn change_kind(data: &LogData) -> Result<Option<ChangeKind>, ChainError> {
-    let topic = data.topics().first().copied().unwrap_or_default();
-    let kind = match topic {
-        Depository::CollateralUpdated::SIGNATURE_HASH => {
-            let event = Depository::CollateralUpdated::decode_log_data_validate(data)?;
-            let token = TokenId(event.token);
-            ChangeKind::Collateral(TokenFact { token, collateral: event.collateral, ondelta: event.ondelta })
-        }
-        Depository::Settled::SIGNATURE_HASH => {
-            let event = Depository::Settled::decode_log_data_validate(data)?;
-            ChangeKind::Settled { epoch: event.epoch, settlement_nonce: event.settlementNonce }
-        }
-        Depository::DisputeStarted::SIGNATURE_HASH => {
-            let event = Depository::DisputeStarted::decode_log_data_validate(data)?;
-            dispute_change(event.epoch, &event.dispute, event.starterFills.to_vec())
-        }
-        Depository::DisputeAnswered::SIGNATURE_HASH => {
-            let event = Depository::DisputeAnswered::decode_log_data_validate(data)?;
-            dispute_change(event.epoch, &event.dispute, event.answererFills.to_vec())
-        }
-        Depository::ChannelClosed::SIGNATURE_HASH => {
-            let event = Depository::ChannelClosed::decode_log_data_validate(data)?;
-            ChangeKind::Closed { epoch: event.epoch, settlement_nonce: event.settlementNonce }
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(kind))
-}
-
-fn dispute_change(epoch: u32, dispute: &IDepository::Dispute, fills: Vec<u8>) -> ChangeKind {
-    let hash = |word: B256| Hash(word.0);
-    let dispute = DisputeFact {
-        nonce: dispute.nonce,
-        started_at: UnixSeconds(dispute.startedAt.to::<u64>()),
-        starter: if dispute.starterIsLeft { Side::Left } else { Side::Right },
-        answered: dispute.answered,
-        answered_at: UnixSeconds(dispute.answeredAt.to::<u64>()),
-        body_hash: hash(dispute.bodyHash),
-        starter_fills_hash: hash(dispute.starterFillsHash),
-        answerer_fills_hash: hash(dispute.answererFillsHash),
-    };
-    ChangeKind::Dispute { epoch, dispute, fills, body: Vec::new() }
+fn dispute_change(epoch: u32, dispute: &[u8], fills: Vec<u8>) -> Result<ChangeKind, ChainError> {
+    Ok(ChangeKind::Dispute { epoch, dispute: parse_dispute(dispute)?, fills, body: Vec::new() })
 }

@@ -27,8 +27,14 @@ pub struct WatchConfig {
     pub entity: EntityId,
     /// Depositories whose events count.
     pub depositories: Vec<Address>,
-    /// SubcontractProviders whose reveals count.
+    /// SubcontractProviders whose reveals and recorded facts count.
     pub providers: Vec<Address>,
+    /// EntityProviders whose boards and revocations count.
+    pub entity_providers: Vec<Address>,
+    /// Whose boards and revocations are reported; `None` for everybody's, which is right where peers, or members of their
+    /// boards, are not known beforehand. Boards change rarely, but anybody may record one for the price of some gas: at worst
+    /// some hundred kilobytes per full block. A set must name the members of nested boards, too.
+    pub entities: Option<BTreeSet<EntityId>>,
     /// Blocks that must stand on a block until it is confirmed; 0 takes the head for final.
     pub confirmations: u64,
     /// The first block to look at, such as the one that deployed the contracts.
@@ -47,6 +53,8 @@ impl WatchConfig {
             entity,
             depositories: vec![deployment.depository],
             providers: vec![deployment.subcontract_provider],
+            entity_providers: vec![deployment.entity_provider],
+            entities: None,
             confirmations,
             start: 0,
             batch_blocks: 256,
@@ -272,8 +280,8 @@ impl Watcher {
             point: header.point(self.chain),
             changes: content.changes,
             reveals,
-            facts: Vec::new(),
-            entities: Vec::new(),
+            facts: content.facts,
+            entities: content.entities,
         }
     }
 

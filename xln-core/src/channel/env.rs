@@ -4,13 +4,19 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::CommandId;
+use super::ended::Ended;
 use super::propose::CommandError;
+use super::{CommandId, CrossSwapError};
 use crate::block::BlockError;
 use crate::chain::{ChainAction, ChainView};
 use crate::codec::CodecError;
 use crate::commitment::{CommitmentError, Evidence};
-use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, SignatureError};
+use crate::crypto::{SignError, SignOutcome, Signature, SignatureError};
+use crate::entity::{Claim, Directory, OrganisationError, Permission, Place, Reliance, Standing, Verifier};
+use crate::limits::GRACE_MARGIN_S;
+use crate::route::RoutingPolicy;
+use crate::state::ChannelState;
+use crate::subcontract::Instruments;
 use crate::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
@@ -27,11 +33,16 @@ pub struct ChannelConfig {
     pub vigilant: bool,
     /// How long before a payment's expiry its beneficiary reveals on chain, in seconds.
     pub reveal_margin_s: u64,
+    /// By how much the first leg of a cross-chain swap must outlive the second, in seconds: the confirmations of both
+    /// chains, the longest outage, inclusion and drift together (`docs/protocol.md` section 9).
+    pub cross_gap_s: u64,
     /// The shortest dispute window that it accepts, in seconds: at least twice the time that confirmations and the longest
     /// outage which it promises to survive take together.
     pub min_window_s: u64,
     /// How many channels strangers and this node may open in all.
     pub max_channels: u32,
+    /// What it does with payments over several hops; none leaves them to the application.
+    pub routing: Option<RoutingPolicy>,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
@@ -41,10 +52,28 @@ pub struct AcceptedDepository {
     pub key: SubchannelKey,
     /// Its dispute window, in seconds.
     pub window_s: u64,
+    /// The EntityProvider that it asks who may sign.
+    pub entity_provider: Address,
+    /// How long that keeps a replaced board, a revoked or expired delegation valid for channel states, in seconds.
+    pub grace_s: u64,
     /// SubcontractProviders that this node trusts to judge its payments and swaps in a dispute.
     pub providers: Vec<Address>,
     /// The largest settle margin that it accepts, in seconds: a peer's long one would make every settlement a reveal on chain.
     pub max_settle_margin_s: u64,
+}
+
+impl AcceptedDepository {
+    /// A Depository as it was found, and the usual bound on settle margins.
+    #[must_use]
+    pub const fn new(
+        key: SubchannelKey,
+        window_s: u64,
+        providers: Vec<Address>,
+        entity_provider: Address,
+        grace_s: u64,
+    ) -> Self {
+        Self { key, window_s, entity_provider, grace_s, providers, max_settle_margin_s: 3600 }
+    }
 }
 
 impl ChannelConfig {
@@ -53,16 +82,34 @@ impl ChannelConfig {
         usize::try_from(self.max_channels).unwrap_or(usize::MAX)
     }
 
-    /// Whether a subchannel may be opened like this: a Depository that this node accepts and whose window leaves it time
-    /// to answer, providers that it trusts, a margin that still lets payments settle off chain.
+    /// Whether a subchannel may be opened like this: a Depository that this node accepts, whose window leaves it time to
+    /// answer and fits twice, with a margin, into the grace of who signs; providers that it trusts; a margin that still lets
+    /// payments settle off chain.
     #[must_use]
     pub fn accepts(&self, key: &SubchannelKey, providers: &[Address], settle_margin_s: u64) -> bool {
         self.depositories.iter().any(|d| {
             d.key == *key
                 && d.window_s >= self.min_window_s
+                && d.grace_s >= d.window_s.saturating_mul(2).saturating_add(GRACE_MARGIN_S)
                 && settle_margin_s <= d.max_settle_margin_s
                 && providers.iter().all(|p| d.providers.contains(p))
         })
+    }
+
+    /// The EntityProvider of an accepted Depository, and its grace in seconds.
+    #[must_use]
+    pub fn place(&self, key: &SubchannelKey) -> Option<(Place, u64)> {
+        let found = self.depositories.iter().find(|d| d.key == *key)?;
+        Some((Place { chain: key.chain, provider: found.entity_provider }, found.grace_s))
+    }
+
+    /// Where a state can be enforced: the EntityProviders of its subchannels, and their graces.
+    #[must_use]
+    pub fn places(&self, state: &ChannelState) -> Vec<(Place, u64)> {
+        let mut places: Vec<_> = state.subchannels.keys().filter_map(|key| self.place(key)).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|(place, _)| *place);
+        places
     }
 
     /// The dispute window of an accepted Depository, in seconds.
@@ -80,8 +127,10 @@ impl Default for ChannelConfig {
             peer_timeout_s: 120,
             vigilant: true,
             reveal_margin_s: 600,
+            cross_gap_s: 3600,
             min_window_s: 3600,
             max_channels: 100_000,
+            routing: None,
         }
     }
 }
@@ -187,6 +236,23 @@ pub enum Event {
         /// In which subchannel.
         key: SubchannelKey,
     },
+    /// Who signed the last agreed state, for this side or the peer, is replaced, revoked or expired. Both sides sign anew at
+    /// once if they can.
+    SignerLapsing {
+        /// With whom.
+        peer: EntityId,
+        /// Last second at which the chains take the signature.
+        until: UnixSeconds,
+    },
+    /// A third of the grace is left and the peer has not signed anew: a node that is not vigilant must start the dispute.
+    DisputeDue {
+        /// With whom.
+        peer: EntityId,
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Last second at which the chain takes the peer's signature.
+        until: UnixSeconds,
+    },
     /// Both signatures of a settlement or close are there.
     SettlementReady {
         /// With whom.
@@ -195,6 +261,41 @@ pub enum Event {
         key: SubchannelKey,
         /// Its id.
         id: u64,
+    },
+    /// Both legs of a cross-chain swap have moved.
+    CrossSwapDone {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+    },
+    /// No leg of a cross-chain swap has moved, and none can any more.
+    CrossSwapUnwound {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+        /// Why.
+        reason: CrossSwapError,
+    },
+    /// One leg of a cross-chain swap has moved without the other: someone let a deadline pass. Or this node has lost the
+    /// blocks that would say, after a restore from a backup.
+    CrossSwapTorn {
+        /// With whom.
+        peer: EntityId,
+        /// The hash that locked both.
+        hash: Hash,
+        /// Whether the initiator's leg has moved, if that is known.
+        first: Option<bool>,
+        /// Whether the responder's leg has moved, if that is known.
+        second: Option<bool>,
+    },
+    /// A payment of this node's own has ended: one that it sent, or one that was sent to it.
+    PaymentEnded {
+        /// With whom.
+        peer: EntityId,
+        /// Which, and how.
+        payment: Ended,
     },
 }
 
@@ -303,8 +404,12 @@ pub struct Env<'a> {
     pub next_command: &'a mut u64,
     /// Confirmed views of the chains.
     pub chains: &'a BTreeMap<ChainId, ChainView>,
-    /// Keys of peers.
-    pub keys: &'a mut KeyCache,
+    /// The instruments that this node knows.
+    pub instruments: &'a Instruments,
+    /// Verifies signatures.
+    pub verifier: &'a mut Verifier,
+    /// What the chains say about who signs for organisations.
+    pub directory: &'a Directory,
     /// Signatures of this node's entity.
     pub signer: &'a mut dyn SignatureSource,
     /// What the step gives back.
@@ -326,6 +431,8 @@ pub struct Output {
     pub requests: Vec<(Purpose, Hash)>,
     /// Evidence of states that became agreed, for the history.
     pub agreed: Vec<Evidence>,
+    /// Payments that ended in agreed blocks.
+    pub ended: Vec<Ended>,
 }
 
 impl Env<'_> {
@@ -356,6 +463,75 @@ impl Env<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Verifies a signature over a channel state, or over a refusal of one, where `state` can be enforced. The signer may
+    /// have lapsed; whether that matters is for the caller.
+    pub(super) fn verify_state(
+        &mut self,
+        entity: &EntityId,
+        digest: &Hash,
+        signature: &Signature,
+        state: &ChannelState,
+    ) -> Result<Standing, SignatureError> {
+        let claim = Claim { entity, digest, signature, permission: Permission::States };
+        let reliance = self.verifier.verify(&claim)?;
+        self.standing(&reliance, state).map_err(SignatureError::from)
+    }
+
+    /// How what a signature relies on stands where `state` can be enforced.
+    pub(super) fn standing(&self, reliance: &Reliance, state: &ChannelState) -> Result<Standing, OrganisationError> {
+        if reliance.is_empty() {
+            return Ok(Standing::default());
+        }
+        self.directory.standing_at(reliance, &self.config.places(state), self.now)
+    }
+
+    /// Verifies a signature over what the peer has signed already in effect, or what this side has: a signer that has lapsed
+    /// is good as long as the chains take it.
+    pub(super) fn verify_while_valid(
+        &mut self,
+        entity: &EntityId,
+        digest: &Hash,
+        signature: &Signature,
+        state: &ChannelState,
+    ) -> Result<(), SignatureError> {
+        match self.verify_state(entity, digest, signature, state)?.lapses {
+            Some(until) if until < self.now => Err(OrganisationError::Lapsed.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Verifies a signature of a settlement or close: what is replaced, revoked or expired signs none.
+    pub(super) fn verify_settlement(
+        &mut self,
+        entity: &EntityId,
+        digest: &Hash,
+        signature: &Signature,
+        key: &SubchannelKey,
+    ) -> Result<(), SignatureError> {
+        let claim = Claim { entity, digest, signature, permission: Permission::Withdraw };
+        let reliance = self.verifier.verify(&claim)?;
+        let places: Vec<_> = self.config.place(key).into_iter().collect();
+        if reliance.is_empty() || self.directory.standing_at(&reliance, &places, self.now)?.lapses.is_none() {
+            Ok(())
+        } else {
+            Err(OrganisationError::Lapsed.into())
+        }
+    }
+
+    /// [`ChannelConfig::accepts`], and both entities may have a subchannel there.
+    pub(super) fn accepts(
+        &self,
+        pair: &Pair,
+        key: &SubchannelKey,
+        providers: &[Address],
+        settle_margin_s: u64,
+    ) -> bool {
+        let allowed = |(place, _): (Place, u64)| {
+            self.directory.allows(&pair.left(), &place) && self.directory.allows(&pair.right(), &place)
+        };
+        self.config.accepts(key, providers, settle_margin_s) && self.config.place(key).is_some_and(allowed)
     }
 
     pub(super) fn reject(&mut self, from: EntityId, reason: impl Into<Rejection>) {

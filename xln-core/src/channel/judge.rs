@@ -1,6 +1,7 @@
 //! What a block's receiver checks beyond the rules: its own clock, its own view of the chain, its own policy. A block that
 //! cannot be judged yet waits, but not as long as the peer would.
 
+use super::watch::Synced;
 use super::{Channel, Env};
 use crate::block::Block;
 use crate::chain::PointVerdict;
@@ -8,11 +9,8 @@ use crate::limits::MAX_CLOCK_DRIFT_S;
 use crate::proof::{SettlementUpdate, TokenDiff};
 use crate::state::{ChannelState, Pending};
 use crate::transition::{Transition, TransitionError};
-use crate::types::{ChainPoint, Reveal, Side, SubchannelFacts, SubchannelKey, UnixSeconds};
+use crate::types::{ChainPoint, Side, SubchannelKey, UnixSeconds};
 use crate::wire::RejectReason;
-
-/// Settlements that the application has consented to and the peer has not proposed.
-const MAX_CONSENTS: usize = 16;
 
 /// Whether a settlement takes nothing from `side`: in no token its reserve falls, nor reserve and channel together, and
 /// none of its claims is forgiven.
@@ -47,7 +45,7 @@ impl Channel {
             later = Some(RejectReason::TimeAhead);
         }
         for (index, transition) in (0u32..).zip(&block.transitions) {
-            match self.judge_transition(env, index, transition, after) {
+            match self.judge_transition(env, index, (block, since), transition, after) {
                 Verdict::Fits => {}
                 Verdict::Later => later = Some(RejectReason::FactsDiffer { index }),
                 never @ Verdict::Never(_) => return never,
@@ -60,26 +58,38 @@ impl Channel {
         }
     }
 
-    fn judge_transition(&self, env: &Env<'_>, index: u32, transition: &Transition, after: &ChannelState) -> Verdict {
-        if let Transition::SyncChain { key, point, facts, reveals } = transition {
-            return self.judge_sync(env, index, (key, point), facts, reveals);
+    fn judge_transition(
+        &self,
+        env: &Env<'_>,
+        index: u32,
+        (block, since): (&Block, UnixSeconds),
+        transition: &Transition,
+        after: &ChannelState,
+    ) -> Verdict {
+        if let Transition::SyncChain { key, point, facts, reveals, recorded } = transition {
+            let found = Synced { facts: facts.clone(), reveals: reveals.clone(), recorded: recorded.clone() };
+            return self.judge_sync(env, index, (key, point), &found);
         }
         let close = matches!(transition, Transition::ProposeClose { .. });
         if transition.key().is_some_and(|key| self.frozen(key).is_some()) && !close {
             return Verdict::Never(RejectReason::Frozen { index });
         }
+        let consented = || self.is_consented(block, usize::try_from(index).unwrap_or(usize::MAX));
         match transition {
             Transition::OpenSubchannel { key, providers, settle_margin_s }
-                if !env.config.accepts(key, providers, *settle_margin_s) =>
+                if !env.accepts(&self.pair(), key, providers, *settle_margin_s) =>
             {
                 Verdict::Never(RejectReason::Policy { index })
             }
-            Transition::ProposeSettlement { key, update, .. }
-                if !is_fair(self.me, update) && !self.consents.contains(&(*key, update.clone())) =>
-            {
+            Transition::ProposeSettlement { update, .. } if !is_fair(self.me, update) && !consented() => {
                 Verdict::Never(RejectReason::Policy { index })
             }
-            _ if self.too_late(env.now, transition, after) => {
+            Transition::AddSubcontract { .. } if !self.accepts_subcontract(env, transition, consented()) => {
+                Verdict::Never(RejectReason::Policy { index })
+            }
+            _ if self.too_late(env.now, transition, after)
+                || self.backdated(env, (block.timestamp, since), transition, after) =>
+            {
                 Verdict::Never(RejectReason::Transition { index, error: TransitionError::Expired })
             }
             _ => Verdict::Fits,
@@ -106,27 +116,7 @@ impl Channel {
         }
     }
 
-    /// The application's consent to a settlement that the peer may propose, once: without it this side signs only what
-    /// takes nothing from it.
-    pub(crate) fn consent(&mut self, key: &SubchannelKey, update: SettlementUpdate) {
-        if self.consents.len() >= MAX_CONSENTS {
-            self.consents.remove(0);
-        }
-        self.consents.push((*key, update));
-    }
-
-    /// A consent is used up by the block that carries what it allows.
-    pub(super) fn use_consents(&mut self, block: &Block) {
-        for transition in &block.transitions {
-            if let Transition::ProposeSettlement { key, update, .. } = transition
-                && let Some(at) = self.consents.iter().position(|(k, u)| k == key && u == update)
-            {
-                self.consents.remove(at);
-            }
-        }
-    }
-
-    fn pending(&self, key: &SubchannelKey, id: u64) -> Option<&Pending> {
+    pub(super) fn pending(&self, key: &SubchannelKey, id: u64) -> Option<&Pending> {
         self.tip.state.subchannels.get(key)?.pending.get(&id)
     }
 
@@ -135,8 +125,7 @@ impl Channel {
         env: &Env<'_>,
         index: u32,
         (key, point): (&SubchannelKey, &ChainPoint),
-        facts: &SubchannelFacts,
-        reveals: &[Reveal],
+        found: &Synced,
     ) -> Verdict {
         let Some(view) = env.chains.get(&key.chain) else { return Verdict::Later };
         match view.judge(point) {
@@ -145,7 +134,7 @@ impl Channel {
             PointVerdict::Known => {}
         }
         match self.sync_at(env, key, point) {
-            Some((f, r)) if f == *facts && r == reveals => Verdict::Fits,
+            Some(mine) if mine == *found => Verdict::Fits,
             _ => Verdict::Never(RejectReason::FactsDiffer { index }),
         }
     }

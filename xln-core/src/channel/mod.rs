@@ -1,7 +1,10 @@
 //! The two-party machine of one channel (`docs/protocol.md` section 5): what is agreed, what is in flight, what was signed
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
+mod allowance;
+mod cross;
 mod dispute;
+mod ended;
 mod env;
 mod judge;
 mod propose;
@@ -9,6 +12,8 @@ mod receive;
 mod reestablish;
 mod reject;
 mod settle;
+mod signers;
+mod subcontract;
 mod vigil;
 mod watch;
 
@@ -17,23 +22,30 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
+use allowance::SpentBy;
+pub use cross::{CROSS_TAG, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, MAX_CROSS_SWAPS};
 pub use dispute::Arguments;
+pub use ended::{End, Ended};
 pub use env::{
     AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
     StageError,
 };
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
+use signers::Signers;
+pub use subcontract::Consented;
 pub use watch::Watch;
 
 use crate::block::{Block, next_base};
+use crate::chain::SeenFact;
 use crate::check::StateError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
 use crate::state::ChannelState;
+use crate::subcontract::Instruments;
 use crate::transition::Transition;
-use crate::types::{EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
+use crate::types::{Address, EntityId, Hash, Nonce, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, Reject};
 
 /// Hashes of committed blocks that are remembered, to tell a late duplicate from nonsense.
@@ -180,14 +192,24 @@ pub struct Channel {
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
-    /// Settlements that the application lets the peer propose.
-    consents: Vec<(SubchannelKey, SettlementUpdate)>,
+    /// What the application lets the peer propose, each once.
+    consents: Vec<Consented>,
+    /// Recorded facts that pending subcontracts wait for: what is forgotten elsewhere is kept here until they end.
+    facts: BTreeMap<(SubchannelKey, Address, Hash), SeenFact>,
     /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
     secrets: BTreeMap<(SubchannelKey, u64), Secret>,
     /// Payments whose secret this node has put on chain by itself.
     revealing: BTreeSet<(SubchannelKey, u64)>,
+    /// Subcontracts that had come to their end by time alone when this node looked.
+    ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// What is to be done about signers that lapse.
+    signers: Signers,
+    /// Cross-chain swaps that are not over, and what the application lets the peer begin.
+    crosses: cross::CrossSwaps,
+    /// What operators of the peer have paid by delegations with limits.
+    spent: SpentBy,
 }
 
 impl Channel {
@@ -218,9 +240,14 @@ impl Channel {
             recovering: false,
             connected: false,
             consents: Vec::new(),
+            facts: BTreeMap::new(),
             secrets: BTreeMap::new(),
             revealing: BTreeSet::new(),
+            ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            signers: Signers::default(),
+            crosses: cross::CrossSwaps::default(),
+            spent: SpentBy::new(),
         })
     }
 
@@ -308,7 +335,12 @@ impl Channel {
     }
 
     /// What a restored channel must satisfy beyond its tip's own rules.
-    pub(crate) fn check_loaded(&self, entity: &EntityId, peer: &EntityId) -> Result<(), StateError> {
+    pub(crate) fn check_loaded(
+        &self,
+        entity: &EntityId,
+        peer: &EntityId,
+        instruments: &Instruments,
+    ) -> Result<(), StateError> {
         let pair = self.pair();
         if pair.entity(self.me) != *entity || pair.entity(self.peer()) != *peer {
             return Err(StateError::WrongSide);
@@ -317,10 +349,11 @@ impl Channel {
         if !genesis && (tip.left.is_none() || tip.right.is_none()) || self.max_signed < tip.state.nonce {
             return Err(StateError::Unsigned);
         }
+        self.crosses.check()?;
         let own = self.own.iter().map(|own| &own.signed);
         let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
         for signed in own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)) {
-            signed.state.check()?;
+            signed.state.check_with(instruments)?;
             if signed.state.pair != pair || signed.state.nonce > self.max_signed {
                 return Err(StateError::Unsigned);
             }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::env::{Freeze, Purpose};
+use super::subcontract::{added, sees_facts};
 use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState, StageError};
 use crate::block::{Block, BlockError, next_base};
 use crate::commitment::Commitment;
@@ -58,6 +59,12 @@ pub enum CommandError {
     /// The left, right and collateral diffs do not sum to zero.
     #[error("settlement is not balanced")]
     Unbalanced,
+    /// A fact that decides this subcontract may have been recorded before this node watched the chain.
+    #[error("a fact that decides it may have been recorded unseen")]
+    FactsUnseen,
+    /// A cross-chain swap.
+    #[error(transparent)]
+    CrossSwap(#[from] super::CrossSwapError),
 }
 
 impl Channel {
@@ -82,9 +89,10 @@ impl Channel {
         self.check_own(env, &transition)?;
         let mut state = match speculative.take() {
             Some(state) => state,
-            None => Box::new(self.queued_state(env.now)),
+            None => Box::new(self.queued_state(env)),
         };
-        let verdict = Applier::new(&mut state, self.me, self.block_time(env.now)).apply(&transition);
+        let verdict = Applier::with_instruments(&mut state, self.me, self.block_time(env.now), env.instruments)
+            .apply(&transition);
         *speculative = Some(state);
         self.remember_secret(env, &transition);
         verdict?;
@@ -109,10 +117,18 @@ impl Channel {
     fn check_own(&self, env: &Env<'_>, transition: &Transition) -> Result<(), CommandError> {
         let Some(key) = transition.key() else { return Ok(()) };
         if let Transition::OpenSubchannel { providers, settle_margin_s, .. } = transition
-            && !env.config.accepts(key, providers, *settle_margin_s)
+            && !env.accepts(&self.pair(), key, providers, *settle_margin_s)
         {
             return Err(CommandError::UnknownDepository);
         }
+        if let Some(contract) = added(transition)
+            && !contract.quote(env.instruments).is_ok_and(|quoted| sees_facts(env, key, &quoted))
+        {
+            // Terms that the rules refuse are refused by their name.
+            contract.quote(env.instruments)?;
+            return Err(CommandError::FactsUnseen);
+        }
+        self.guard_cross(transition)?;
         match self.frozen(key) {
             Some(freeze) if !matches!(transition, Transition::ProposeClose { .. }) => Err(CommandError::Frozen(freeze)),
             _ => Ok(()),
@@ -120,12 +136,12 @@ impl Channel {
     }
 
     /// The state after what is in flight and all that is queued, as far as it still applies.
-    fn queued_state(&self, now: UnixSeconds) -> ChannelState {
+    fn queued_state(&self, env: &Env<'_>) -> ChannelState {
         let mut state = self.speculative();
-        let time = self.block_time(now);
+        let time = self.block_time(env.now);
         for queued in &self.mempool {
             // What no longer applies is sorted out, and reported, when the block is made.
-            let _ = Applier::new(&mut state, self.me, time).apply(&queued.transition);
+            let _ = Applier::with_instruments(&mut state, self.me, time, env.instruments).apply(&queued.transition);
         }
         state
     }
@@ -140,18 +156,19 @@ impl Channel {
 
     /// Makes and signs the next block, if there is reason for one and nothing stands in its way.
     pub(crate) fn try_propose(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
-        if self.own.is_some() || self.waiting_for_signature() || self.recovering {
+        if self.own.is_some() || self.waiting_for_signature() || self.recovering || self.is_paused(env.now) {
             return Ok(());
         }
         let syncs = self.due_syncs(env);
         let due = syncs.iter().any(|(_, urgent)| *urgent);
-        if self.mempool.is_empty() && !due && !self.must_replace {
+        let empty = self.must_replace || self.signers.must_renew;
+        if self.mempool.is_empty() && !due && !empty {
             return Ok(());
         }
         // None is left on this parent only after more refusals than an honest peer gives: then a dispute is the way on.
         let Some((height, nonce)) = self.next_height() else { return Ok(()) };
         let draft = self.draft(env, syncs.into_iter().map(|(t, _)| t));
-        if draft.transitions.is_empty() && !self.must_replace {
+        if draft.transitions.is_empty() && !empty {
             return Ok(());
         }
         self.sign_draft(env, draft, height, nonce)
@@ -186,6 +203,7 @@ impl Channel {
         }
         self.max_height = height;
         self.must_replace = false;
+        self.signers.renewing(env.now);
         self.own = Some(Arc::new(InFlight { signed, commands: draft.commands, since: env.now, last_sent: env.now }));
         self.send_own(env);
         Ok(())
@@ -196,7 +214,7 @@ impl Channel {
         let time = env.now.max(self.tip.state.timestamp);
         let mut state = next_base(&self.tip.state);
         let mut draft = Draft { state: state.clone(), time, transitions: Vec::new(), commands: Vec::new() };
-        let mut applier = Applier::new(&mut state, self.me, time);
+        let mut applier = Applier::with_instruments(&mut state, self.me, time, env.instruments);
         for sync in syncs {
             if applier.apply(&sync).is_ok() {
                 draft.transitions.push(sync);
@@ -221,9 +239,7 @@ impl Channel {
                 }
                 // Goes into the next block, and with it all that follows it in the same subchannel.
                 Err(TransitionError::NotAlone) => left_over.push(queued),
-                Err(error) => {
-                    env.out.events.push(Event::CommandFailed { command: queued.id, error: error.into() });
-                }
+                Err(error) => self.fail_queued(env, &queued, error.into()),
             }
         }
         left_over.into_iter().rev().for_each(|queued| self.mempool.push_front(queued));
@@ -264,6 +280,27 @@ impl Channel {
             }
         }
         self.abandoned.push(Abandoned { signed: own.signed, failed });
+    }
+
+    /// A command that can take effect no more. If a state of mine with it is still live, it fails only once that is outranked.
+    fn fail_queued(&mut self, env: &mut Env<'_>, queued: &Queued, error: CommandError) {
+        let live =
+            |signed: &SignedState| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
+        match self.abandoned.iter_mut().rev().find(|abandoned| live(&abandoned.signed)) {
+            Some(abandoned) => abandoned.failed.push((queued.id, error)),
+            None => env.out.events.push(Event::CommandFailed { command: queued.id, error }),
+        }
+    }
+
+    /// Takes a command out of the queue, unless a state with it may be shown. Whether it was there.
+    pub(crate) fn withdraw(&mut self, command: CommandId) -> bool {
+        let Some(at) = self.mempool.iter().position(|queued| queued.id == command) else { return false };
+        let Some(queued) = self.mempool.get(at) else { return false };
+        let live = |block: &Arc<Block>| block.transitions.contains(&queued.transition);
+        if self.abandoned.iter().filter_map(|a| a.signed.block.as_ref()).any(live) {
+            return false;
+        }
+        self.mempool.remove(at).is_some()
     }
 
     /// Gives up every command that was accepted so far: repeating what may have been done would pay twice.

@@ -45,6 +45,7 @@ impl Channel {
             env.reject(from, Rejection::WrongSide);
             return Ok(());
         }
+        self.learn_from_block(env, &block)?;
         let hash = match block.hash() {
             Ok(hash) => hash,
             Err(error) => {
@@ -118,19 +119,30 @@ impl Channel {
     ) -> Result<(), StageError> {
         let from = self.pair().entity(self.peer());
         let block = &waiting.block;
-        let state = match apply_hashed_block(&self.tip.state, &self.tip.commitment.state_hash, block, *hash) {
-            Ok(state) => state,
-            Err(error) => return self.refuse_unfit(env, block, hash, &error),
-        };
+        let state =
+            match apply_hashed_block(&self.tip.state, &self.tip.commitment.state_hash, block, *hash, env.instruments) {
+                Ok(state) => state,
+                Err(error) => return self.refuse_unfit(env, block, hash, &error),
+            };
         let commitment = match Commitment::of(&state) {
             Ok(commitment) => commitment,
             Err(_) => return self.refuse(env, block.height, hash, RejectReason::Malformed),
         };
-        if let Err(error) = env.keys.verify(&from, &commitment.digest, &waiting.signature) {
-            env.reject(from, error);
-            return Ok(());
-        }
+        let standing = match env.verify_state(&from, &commitment.digest, &waiting.signature, &state) {
+            Ok(standing) => standing,
+            Err(error) => {
+                env.reject(from, error);
+                return Ok(());
+            }
+        };
         self.max_height = self.max_height.max(block.height);
+        // The chains still take it, but not for as long as this side may need to show it.
+        if standing.lapses.is_some() {
+            return self.refuse(env, block.height, hash, RejectReason::SignerLapsed);
+        }
+        if let Some(index) = self.passes_limit(&waiting.signature, block, &state) {
+            return self.refuse(env, block.height, hash, RejectReason::DelegationLimit { index });
+        }
         if ack_nonce(block.height, block.proposer).is_none_or(|nonce| nonce <= self.max_signed) {
             return self.refuse(env, block.height, hash, RejectReason::HeightTooLow);
         }
@@ -230,7 +242,9 @@ impl Channel {
             env.reject(from, Rejection::NotInFlight);
             return Ok(());
         }
-        if let Err(error) = env.keys.verify(&from, &own.signed.commitment.digest, &signature) {
+        // This side has signed that state: an answer by a signer that has lapsed is better than none while it is valid.
+        let signed = &own.signed;
+        if let Err(error) = env.verify_while_valid(&from, &signed.commitment.digest, &signature, &signed.state) {
             env.reject(from, error);
             return Ok(());
         }
@@ -260,7 +274,12 @@ impl Channel {
         let peer = self.pair().entity(self.peer());
         env.out.events.push(Event::Committed { peer, height: signed.state.height, proposer });
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
+        self.report_ended(env, &signed);
         self.retain_dropped(&signed);
+        self.track_crosses(&signed);
+        if proposer != self.me {
+            self.count_outflow(&signed, env.now);
+        }
         if self.recent.len() >= REMEMBERED_BLOCKS {
             self.recent.pop_front();
         }
@@ -270,8 +289,10 @@ impl Channel {
         self.refused.clear();
         (self.waiting, self.unfit) = (None, 0);
         self.must_replace = false;
+        self.signers.agreed();
         self.drop_outranked(env);
         self.after_sync();
+        self.keep_facts(env);
         self.sign_settlements(env, submits)
     }
 

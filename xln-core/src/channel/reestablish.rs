@@ -26,6 +26,7 @@ impl Channel {
     /// From now on nothing is signed before the peer has said where it stands.
     pub(crate) fn begin_recovery(&mut self, env: &mut Env<'_>) {
         self.forget_commands(env, true);
+        self.recover_crosses();
         self.recovering = true;
         self.connected = false;
     }
@@ -98,7 +99,7 @@ impl Channel {
     ) -> Result<(), StageError> {
         let pair = self.pair();
         let from = pair.entity(self.peer());
-        if state.pair != pair || state.nonce <= self.tip.state.nonce || state.check().is_err() {
+        if state.pair != pair || state.nonce <= self.tip.state.nonce || state.check_with(env.instruments).is_err() {
             env.reject(from, Rejection::UselessState);
             return Ok(());
         }
@@ -107,7 +108,8 @@ impl Channel {
             return Ok(());
         };
         for (side, signature) in [(Side::Left, &left), (Side::Right, &right)] {
-            if let Err(error) = env.keys.verify(&pair.entity(side), &commitment.digest, signature) {
+            // It was agreed once: whoever signed it may have lapsed since.
+            if let Err(error) = env.verify_state(&pair.entity(side), &commitment.digest, signature, &state) {
                 env.reject(from, error);
                 return Ok(());
             }
@@ -124,11 +126,14 @@ impl Channel {
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.max_height = signed.state.height;
         self.retain_dropped(&signed);
+        self.track_crosses(&signed);
         self.tip = Arc::new(signed);
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
+        self.signers.agreed();
         self.refused.clear();
         self.drop_outranked(env);
         self.after_sync();
+        self.keep_facts(env);
         if self.recovering {
             self.recover();
         }
@@ -176,7 +181,7 @@ impl Channel {
             // What waits for the chain is judged again when the chain moves, not by the clock.
             if clock > w.judged { clock.min(patience) } else { patience }
         });
-        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).min()
+        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).chain(self.signers.deadline()).min()
     }
 
     /// A remote signer's answer.

@@ -4,7 +4,7 @@ use super::env::Rejection;
 use super::{Channel, CommandError, Env, Event, StageError};
 use crate::limits::MAX_HEIGHT_GAP;
 use crate::transition::Transition;
-use crate::wire::Reject;
+use crate::wire::{Reject, RejectReason};
 
 impl Channel {
     pub(super) fn on_reject(&mut self, env: &mut Env<'_>, reject: Reject) -> Result<(), StageError> {
@@ -18,7 +18,7 @@ impl Channel {
         }
         let Reject { height, block_hash, reason, min_height, signature } = &reject;
         let digest = Reject::digest(&self.pair().channel_key(), *height, block_hash, reason, *min_height)?;
-        if let Err(error) = env.keys.verify(&from, &digest, signature) {
+        if let Err(error) = env.verify_while_valid(&from, &digest, signature, &self.tip.state) {
             env.reject(from, error);
             return Ok(());
         }
@@ -28,6 +28,9 @@ impl Channel {
         }
         env.out.events.push(Event::Refused { peer: from, reason: *reason });
         self.pause_sync(reason.index());
+        if *reason == RejectReason::SignerLapsed {
+            self.signers.refused(env.now, env.config.peer_timeout_s);
+        }
         self.abandon_own(reason.index().map(|index| (index, CommandError::RefusedByPeer(*reason))));
         self.max_height = self.max_height.max(min_height.saturating_sub(1));
         // What was signed stays live until a state that the peer signs outranks it, if need be an empty one.

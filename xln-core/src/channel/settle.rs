@@ -63,7 +63,7 @@ impl Channel {
         if open.signature(peer).is_some() {
             return;
         }
-        match env.keys.verify(&from, &open.digest(key, &pair.channel_key()), &signature) {
+        match env.verify_settlement(&from, &open.digest(key, &pair.channel_key()), &signature, key) {
             Ok(()) => self.add_settlement_signature(env, key, id, peer, signature),
             Err(error) => env.reject(from, error),
         }

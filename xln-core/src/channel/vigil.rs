@@ -12,13 +12,15 @@ use crate::types::{SubchannelKey, UnixSeconds};
 impl Channel {
     /// Reacts to what time and chain have brought.
     pub(crate) fn vigil(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
-        if !env.config.vigilant || self.recovering && self.watches.is_empty() {
+        if !env.config.vigilant || self.recovering && self.watches.is_empty() && self.secrets.is_empty() {
             return Ok(());
         }
+        self.watch_crosses(env)?;
         let keys: Vec<SubchannelKey> = self.watches.keys().chain(self.tip.state.subchannels.keys()).copied().collect();
         for key in keys {
             self.watch_dispute(env, &key);
             self.watch_payments(env, &key)?;
+            self.watch_subcontracts(env, &key)?;
         }
         Ok(())
     }
@@ -90,18 +92,20 @@ impl Channel {
     }
 
     /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
-    fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+    pub(crate) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
         self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
-            Transition::SettlePayment { key: k, id: i, .. } | Transition::CancelPayment { key: k, id: i } => {
-                k == key && *i == id
-            }
+            Transition::SettlePayment { key: k, id: i, .. }
+            | Transition::CancelPayment { key: k, id: i }
+            | Transition::SettleSubcontract { key: k, id: i }
+            | Transition::CancelSubcontract { key: k, id: i }
+            | Transition::FailPayment { key: k, id: i, .. } => k == key && *i == id,
             _ => false,
         })
     }
 
-    /// When a payment of mine that waits for its settlement must be revealed on chain.
+    /// When a payment of mine that waits for its settlement must be revealed on chain, or something of mine has vested.
     pub(super) fn vigil_deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
         if !config.vigilant {
             return None;
@@ -113,10 +117,10 @@ impl Channel {
             Pending::Payment(p) if p.payer != self.me && self.secrets.contains_key(&(*key, *id)) => Some(p.expiry),
             _ => None,
         });
-        expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).min()
+        expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).chain(self.vesting_ends()).min()
     }
 
-    fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {
+    pub(super) fn enqueue_own(&mut self, env: &mut Env<'_>, transition: Transition) -> Result<(), StageError> {
         let id = CommandId(*env.next_command);
         *env.next_command = id.0.checked_add(1).ok_or(StageError::Exhausted)?;
         // A refusal here only means that the time for it has not come, or has passed.

@@ -11,10 +11,20 @@ use crate::chain::{ChainChange, ChainView, ChangeKind};
 use crate::proof::body_hash;
 use crate::state::{Pending, Subchannel};
 use crate::transition::Transition;
-use crate::types::{ChainPoint, DisputeFact, Hash, Nonce, Reveal, Side, SubchannelFacts, SubchannelKey, TokenFact};
+use crate::types::{
+    ChainPoint, DisputeFact, Hash, Nonce, RecordedFact, Reveal, Side, SubchannelFacts, SubchannelKey, TokenFact,
+};
 
 /// Past facts that are kept per subchannel while the peer has not recorded them.
 const REMEMBERED_FACTS: usize = 256;
+
+/// What a SyncChain states.
+#[derive(PartialEq, Eq)]
+pub(super) struct Synced {
+    pub(super) facts: SubchannelFacts,
+    pub(super) reveals: Vec<Reveal>,
+    pub(super) recorded: Vec<RecordedFact>,
+}
 
 /// What the chain says about one subchannel.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
@@ -175,11 +185,14 @@ impl Channel {
     pub(crate) fn chain_reorganised(&mut self, env: &mut Env<'_>, chain: crate::types::ChainId, number: u64) {
         let peer = self.pair().entity(self.peer());
         for (key, watch) in self.watches.iter_mut().filter(|(key, _)| key.chain == chain) {
-            if watch.roll_back(number) && !watch.alarm {
+            // What only the registry said is alarming too, if something waits for it.
+            let unsaid = self.facts.iter().any(|((k, ..), seen)| k == key && seen.number >= number);
+            if (watch.roll_back(number) || unsaid) && !watch.alarm {
                 watch.alarm = true;
                 env.out.events.push(Event::Alarm { peer, key: *key });
             }
         }
+        self.facts.retain(|(key, ..), seen| key.chain != chain || seen.number < number);
     }
 
     /// Someone has looked: the facts as they are now hold again.
@@ -221,6 +234,7 @@ impl Channel {
         let pending = |key: &SubchannelKey, id: &u64| subchannels.get(key).is_some_and(|s| s.pending.contains_key(id));
         self.revealing.retain(|(key, id)| pending(key, id));
         self.secrets.retain(|(key, id), _| pending(key, id));
+        self.ended.retain(|(key, id)| pending(key, id));
     }
 
     /// The SyncChain transitions that a block of mine should carry, and whether each is reason enough for a block. The
@@ -233,12 +247,13 @@ impl Channel {
             if subchannel.closed || old || self.sync_refused.get(key).is_some_and(|n| *n >= head.number) {
                 continue;
             }
-            let Some((facts, reveals)) = self.sync_at(env, key, head) else { continue };
-            let news = differs(subchannel, &facts) || !reveals.is_empty();
-            let mine = self.waits_for_time(subchannel, head);
+            let Some(found) = self.sync_at(env, key, head) else { continue };
+            let news = differs(subchannel, &found.facts) || !found.reveals.is_empty() || !found.recorded.is_empty();
+            let mine = self.waits_for_time(subchannel, head) || self.waits_for_facts(env, key, head, &found.recorded);
             if news || mine {
                 let urgent = mine || self.me == Side::Left;
-                due.push((Transition::SyncChain { key: *key, point: *head, facts, reveals }, urgent));
+                let Synced { facts, reveals, recorded } = found;
+                due.push((Transition::SyncChain { key: *key, point: *head, facts, reveals, recorded }, urgent));
             }
         }
         due
@@ -250,18 +265,13 @@ impl Channel {
         let settlement = subchannel.settlement.as_ref().is_some_and(|s| s.proposer == self.me && passes(s.expiry));
         let payment = subchannel.pending.values().any(|p| match p {
             Pending::Payment(p) => p.payer == self.me && p.revealed_at.is_none() && passes(p.expiry),
-            Pending::Swap(_) => false,
+            Pending::Swap(_) | Pending::Subcontract(_) => false,
         });
         settlement || payment
     }
 
-    /// The facts and reveals that a SyncChain at `point` must state, from my own confirmed view.
-    pub(super) fn sync_at(
-        &self,
-        env: &Env<'_>,
-        key: &SubchannelKey,
-        point: &ChainPoint,
-    ) -> Option<(SubchannelFacts, Vec<Reveal>)> {
+    /// The facts, reveals and recorded facts that a SyncChain at `point` must state, from my own confirmed view.
+    pub(super) fn sync_at(&self, env: &Env<'_>, key: &SubchannelKey, point: &ChainPoint) -> Option<Synced> {
         let subchannel = self.tip.state.subchannels.get(key)?;
         let known = match self.watches.get(key) {
             Some(watch) => watch.facts_at(point.number)?,
@@ -273,10 +283,17 @@ impl Channel {
         };
         let view = env.chains.get(&key.chain)?;
         let provider = subchannel.providers.first()?;
-        let mut reveals: Vec<Reveal> = Vec::new();
+        let (mut reveals, mut recorded): (Vec<Reveal>, Vec<RecordedFact>) = (Vec::new(), Vec::new());
         if facts.epoch == subchannel.epoch {
             for pending in subchannel.pending.values() {
-                let Pending::Payment(p) = pending else { continue };
+                let p = match pending {
+                    Pending::Payment(p) => p,
+                    Pending::Subcontract(s) => {
+                        self.recorded_at(env, key, s, point, &mut recorded);
+                        continue;
+                    }
+                    Pending::Swap(_) => continue,
+                };
                 let Some(reveal) = view.reveal(provider, p.kind, &p.hash, point.number) else { continue };
                 let timely = reveal.at <= p.expiry && p.revealed_at.is_none();
                 if timely && !reveals.iter().any(|r| r.secret == reveal.secret && r.kind == reveal.kind) {
@@ -284,7 +301,7 @@ impl Channel {
                 }
             }
         }
-        Some((facts, reveals))
+        Some(Synced { facts, reveals, recorded })
     }
 }
 

@@ -16,6 +16,9 @@ pub fn recover_address(digest: &Hash, signature: &Signature) -> Result<Address, 
     Ok(PublicKey::recover(digest, &signature.parse()?)?.address())
 }
 
+/// Keys that are remembered at most: members of boards that strangers make up are no reason to run out of memory.
+const MAX_KEYS: usize = 1 << 16;
+
 /// Public keys by entity, so that only an entity's first signature is recovered (`docs/protocol.md` section 2).
 #[derive(Clone, Debug, Default)]
 pub struct KeyCache {
@@ -43,6 +46,9 @@ impl KeyCache {
         let key = PublicKey::recover(digest, &signature).map_err(|_| SignatureError::WrongSigner)?;
         if key.address() != address {
             return Err(SignatureError::WrongSigner);
+        }
+        if self.keys.len() >= MAX_KEYS {
+            self.keys.clear();
         }
         self.keys.insert(*entity, key);
         Ok(())

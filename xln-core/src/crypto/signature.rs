@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::entity::OrganisationError;
 use crate::types::{EntityIdError, EntityKind};
 
 /// Length of an account's signature.
@@ -119,7 +120,10 @@ pub enum SignatureError {
     /// The id of the signer is no entity.
     #[error(transparent)]
     Entity(#[from] EntityIdError),
-    /// Signatures of this kind of entity cannot be verified yet.
-    #[error("signatures of entity kind {0:?} are not supported")]
+    /// A [`KeyCache`](super::KeyCache) knows accounts only; organisations are for [`crate::entity::Verifier`].
+    #[error("signatures of entity kind {0:?} are not by a key")]
     UnsupportedEntity(EntityKind),
+    /// An organisation's signature is no good.
+    #[error(transparent)]
+    Organisation(#[from] OrganisationError),
 }

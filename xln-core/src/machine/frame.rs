@@ -4,17 +4,20 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::forward::Changes;
 use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome};
 use super::{Machine, MachineState};
 use crate::chain::{ChainAction, ChainCall, ChainFact, ChainView};
 use crate::channel::{
-    Channel, ChannelConfig, CommandError, CommandId, Env, Event, Output, Rejection, SignatureSource, SignedNonce,
-    StageError,
+    Channel, ChannelConfig, CommandError, CommandId, Consented, Env, Event, Output, Rejection, SignatureSource,
+    SignedNonce, StageError,
 };
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
-use crate::crypto::{KeyCache, SignError, SignOutcome, Signature, Signer};
+use crate::crypto::{SignError, SignOutcome, Signature, Signer};
+use crate::entity::{Directory, Verifier};
 use crate::state::{ChannelState, hash_tagged};
+use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, SubchannelKey, UnixSeconds};
 use crate::wire::{MAX_PARTS, Message, Part};
 
@@ -24,26 +27,29 @@ pub(super) struct Frame {
     pub(super) signed: Vec<SignedNonce>,
     config: Option<ChannelConfig>,
     /// Boxed: a step takes them out and puts them back often.
-    channels: BTreeMap<EntityId, Box<Channel>>,
+    pub(super) channels: BTreeMap<EntityId, Box<Channel>>,
     /// Channels that did not exist before; dropped again if nothing came of them.
     created: BTreeSet<EntityId>,
     speculative: BTreeMap<EntityId, Box<ChannelState>>,
-    chains: Option<BTreeMap<ChainId, ChainView>>,
+    directory: Option<Directory>,
+    pub(super) chains: Option<BTreeMap<ChainId, ChainView>>,
     parts: BTreeMap<EntityId, Vec<Part>>,
     effects: Vec<(EffectId, Effect)>,
     done: Vec<EffectId>,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     outcomes: Vec<InputOutcome>,
     agreed: Vec<(EntityId, Evidence)>,
+    pub(super) routes: Changes,
     next_command: u64,
     next_effect: u64,
 }
 
 /// What a step works with besides the frame.
-struct Work<'a> {
-    machine: &'a MachineState,
-    keys: &'a mut KeyCache,
-    now: UnixSeconds,
+pub(super) struct Work<'a> {
+    pub(super) machine: &'a MachineState,
+    instruments: &'a Instruments,
+    verifier: &'a mut Verifier,
+    pub(super) now: UnixSeconds,
     signer: &'a mut dyn SignatureSource,
 }
 
@@ -57,12 +63,14 @@ impl Frame {
             created: BTreeSet::new(),
             speculative: BTreeMap::new(),
             chains: None,
+            directory: None,
             parts: BTreeMap::new(),
             effects: Vec::new(),
             done: Vec::new(),
             events: Vec::new(),
             outcomes: Vec::new(),
             agreed: Vec::new(),
+            routes: Changes::default(),
             next_command: state.next_command,
             next_effect: state.next_effect,
         })
@@ -75,18 +83,26 @@ impl Frame {
         inputs: &[Input],
         signer: &mut dyn SignatureSource,
     ) -> Result<(), StageError> {
-        let Machine { state, keys, .. } = machine;
-        let mut work = Work { machine: state, keys, now, signer };
+        let Machine { state, verifier, instruments, .. } = machine;
+        let mut work = Work { machine: state, verifier, instruments, now, signer };
         for input in inputs {
             let outcome = self.input(&mut work, input)?;
             self.outcomes.push(outcome);
         }
-        let touched: Vec<EntityId> = self.channels.keys().copied().collect();
-        for peer in touched {
-            self.with_channel(&mut work, peer, |channel, env| {
-                channel.vigil(env)?;
-                channel.try_propose(env)
-            })?;
+        loop {
+            self.route(&mut work)?;
+            let touched: Vec<EntityId> = self.channels.keys().copied().collect();
+            for peer in touched {
+                self.with_channel(&mut work, peer, |channel, env| {
+                    channel.vigil(env)?;
+                    channel.watch_signers(env);
+                    channel.try_propose(env)
+                })?;
+            }
+            // A block may turn out to have no room for what was forwarded: the lock that it was for is given back at once.
+            if !self.has_route_news(&work) {
+                break;
+            }
         }
         for peer in core::mem::take(&mut self.created) {
             if self.channels.get(&peer).is_some_and(|c| c.is_pristine()) {
@@ -133,6 +149,7 @@ impl Frame {
                 },
             )?,
             Input::Tick => self.tick(work)?,
+            Input::Expect(payment) => self.expect(work, payment),
         }
         Ok(InputOutcome::Taken)
     }
@@ -145,6 +162,9 @@ impl Frame {
     fn command(&mut self, work: &mut Work<'_>, command: &Command) -> Result<InputOutcome, StageError> {
         if !self.ensure_channel(work, command.peer)? {
             return Ok(InputOutcome::Refused(CommandError::UnknownPeer));
+        }
+        if self.is_bound(work, command) {
+            return Ok(InputOutcome::Refused(CommandError::Reserved));
         }
         let id = CommandId(self.next_command);
         let mut speculative = self.speculative.remove(&command.peer);
@@ -190,11 +210,16 @@ impl Frame {
 
     fn chain(&mut self, work: &mut Work<'_>, fact: &ChainFact) -> Result<(), StageError> {
         match fact {
-            ChainFact::Block { point, changes, reveals, .. } => {
+            ChainFact::Block { point, changes, reveals, facts, entities } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
-                if !chains.entry(point.chain).or_default().advance(*point, reveals) {
+                if !chains.entry(point.chain).or_default().advance(*point, reveals, facts) {
                     return Ok(());
                 }
+                if !entities.is_empty() {
+                    self.directory(work).advance(point, entities);
+                    self.each(work, Channel::relies_on_chains, |_, _| Ok(()))?;
+                }
+                self.routes.revealed.extend_from_slice(reveals);
                 for change in changes {
                     if let Some(peer) = peer_of(work.machine.entity, &change.pair) {
                         self.quietly(work, peer, |c, env| {
@@ -203,7 +228,7 @@ impl Frame {
                         })?;
                     }
                 }
-                self.each(work, |c| c.awaits_chain(point.chain), Channel::judge_waiting)
+                self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)
             }
             ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {
                 Some(peer) => self.quietly(work, peer, |c, env| {
@@ -222,6 +247,7 @@ impl Frame {
             ChainFact::Reorganised { chain, number } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
                 chains.entry(*chain).or_default().roll_back(*number);
+                self.directory(work).roll_back(*chain, *number);
                 self.each(
                     work,
                     |_| true,
@@ -234,14 +260,19 @@ impl Frame {
         }
     }
 
+    fn directory(&mut self, work: &Work<'_>) -> &mut Directory {
+        self.directory.get_or_insert_with(|| work.machine.directory.clone())
+    }
+
     fn signed(&mut self, work: &mut Work<'_>, request: EffectId, signature: &Signature) -> Result<(), StageError> {
         let Some(Effect::Sign { peer, purpose, digest }) = work.machine.outbox.get(&request).cloned() else {
             return Ok(());
         };
-        let entity = work.machine.entity;
-        work.keys.verify(&entity, &digest, signature).map_err(StageError::BadOwnSignature)?;
         self.done.push(request);
-        self.quietly(work, peer, |c, env| c.signed(env, purpose, &digest, signature.clone()))
+        self.quietly(work, peer, |c, env| {
+            c.verify_own(env, &purpose, &digest, signature).map_err(StageError::BadOwnSignature)?;
+            c.signed(env, purpose, &digest, signature.clone())
+        })
     }
 
     fn completed(&mut self, work: &mut Work<'_>, effect: EffectId, success: bool) -> Result<(), StageError> {
@@ -256,7 +287,7 @@ impl Frame {
     }
 
     /// Runs on a channel that may have to be made; an impossible peer is passed over.
-    fn quietly(
+    pub(super) fn quietly(
         &mut self,
         work: &mut Work<'_>,
         peer: EntityId,
@@ -292,7 +323,7 @@ impl Frame {
         Ok(true)
     }
 
-    fn config<'a>(&'a self, machine: &'a MachineState) -> &'a ChannelConfig {
+    pub(super) fn config<'a>(&'a self, machine: &'a MachineState) -> &'a ChannelConfig {
         self.config.as_ref().unwrap_or(&machine.config)
     }
 
@@ -309,7 +340,9 @@ impl Frame {
             config: self.config.as_ref().unwrap_or(&work.machine.config),
             next_command: &mut self.next_command,
             chains: self.chains.as_ref().unwrap_or(&work.machine.chains),
-            keys: &mut *work.keys,
+            instruments: work.instruments,
+            verifier: &mut *work.verifier,
+            directory: self.directory.as_ref().unwrap_or(&work.machine.directory),
             signer: &mut *work.signer,
             out: &mut out,
         };
@@ -327,6 +360,7 @@ impl Frame {
             }
         }
         self.events.extend(out.events);
+        self.routes.ended.extend(out.ended.into_iter().map(|ended| (peer, ended)));
         self.signed.extend(out.signed);
         self.agreed.extend(out.agreed.into_iter().map(|evidence| (peer, evidence)));
         for action in out.actions {
@@ -390,6 +424,9 @@ impl Frame {
         if let Some(chains) = self.chains {
             state.chains = chains;
         }
+        if let Some(directory) = self.directory {
+            state.directory = directory;
+        }
         if let Some(config) = self.config {
             state.config = config;
         }
@@ -398,6 +435,7 @@ impl Frame {
         }
         let lasting = self.effects.iter().filter(|(_, effect)| !matches!(effect, Effect::Send { .. }));
         state.outbox.extend(lasting.cloned());
+        self.routes.merge(&mut state.routing);
         state.next_command = self.next_command;
         state.next_effect = self.next_effect;
         Effects {
@@ -439,7 +477,16 @@ fn act(
     match action.clone() {
         Action::Propose { transition, submit } => channel.enqueue(env, speculative, id, transition, submit),
         Action::Consent { key, update } => {
-            channel.consent(&key, update);
+            channel.consent(Consented::Settlement { key, update });
+            Ok(())
+        }
+        Action::ConsentSubcontract { key, provider, instrument, tokens, terms } => {
+            channel.consent(Consented::Subcontract { key, provider, instrument, tokens, terms });
+            Ok(())
+        }
+        Action::Record { key, provider, instrument, not_before, question } => {
+            let call = ChainCall::Record { provider, instrument, not_before, question };
+            env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
             Ok(())
         }
         Action::SubmitSettlement { key } => channel.submit_settlement(env, &key),
@@ -448,6 +495,8 @@ fn act(
         Action::CounterDispute { key, arguments } => channel.counter(env, &key, arguments),
         Action::AcceptDispute { key, arguments } => channel.accept_dispute(env, &key, arguments),
         Action::FinalizeDispute { key, arguments } => channel.finalize(env, &key, arguments),
+        Action::CrossSwap(offer) => channel.cross_swap(env, speculative, id, &offer),
+        Action::AcceptCrossSwap(consent) => channel.accept_cross_swap(env, &consent),
         Action::Reveal { key, provider, kind, secret } => {
             let call = ChainCall::Reveal { provider, kind, secret };
             env.out.actions.push(ChainAction { key, pair: channel.pair(), call });
@@ -525,6 +574,7 @@ impl Channel {
     fn awaits_chain(&self, chain: ChainId) -> bool {
         self.waits()
             || self.sees_dispute(chain)
+            || self.awaits_secret()
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }

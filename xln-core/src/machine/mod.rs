@@ -2,12 +2,15 @@
 //! outside an [`Effect`], and nothing gets out before the record that explains it is durable (`docs/protocol.md`
 //! section 5). The types hold the order: a staged frame borrows the machine, and only its commit gives effects.
 
+mod forward;
 mod frame;
+mod overlay;
 mod stage;
 mod types;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -19,8 +22,11 @@ use crate::channel::{Channel, ChannelConfig, StageError};
 use crate::check::StateError;
 use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
-use crate::crypto::{KeyCache, SignatureError};
+use crate::crypto::SignatureError;
+use crate::entity::{Claim, Directory, Permission, Verifier};
+use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
+use forward::Routing;
 use types::{unversioned, versioned};
 
 /// All that a machine is; what a snapshot holds.
@@ -31,7 +37,9 @@ pub(crate) struct MachineState {
     config: ChannelConfig,
     channels: BTreeMap<EntityId, Box<Channel>>,
     chains: BTreeMap<ChainId, ChainView>,
+    directory: Directory,
     outbox: BTreeMap<EffectId, Effect>,
+    routing: Routing,
     next_command: u64,
     next_effect: u64,
 }
@@ -49,7 +57,8 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Machine {
     state: MachineState,
-    keys: KeyCache,
+    instruments: Arc<Instruments>,
+    verifier: Verifier,
     in_doubt: bool,
 }
 
@@ -104,20 +113,28 @@ pub enum RestoreError {
 }
 
 impl Machine {
-    /// A machine without channels. Its first input should be [`Input::Configure`].
+    /// A machine without channels, with the built-in instruments. Its first input should be [`Input::Configure`].
     #[must_use]
     pub fn new(entity: EntityId) -> Self {
+        Self::new_with(entity, Arc::new(Instruments::built_in()))
+    }
+
+    /// [`Machine::new`] with these instruments. The same ones are needed whenever it is restored.
+    #[must_use]
+    pub fn new_with(entity: EntityId, instruments: Arc<Instruments>) -> Self {
         let state = MachineState {
             entity,
             seq: 0,
             config: ChannelConfig::default(),
             channels: BTreeMap::new(),
             chains: BTreeMap::new(),
+            directory: Directory::default(),
             outbox: BTreeMap::new(),
+            routing: Routing::default(),
             next_command: 1,
             next_effect: 1,
         };
-        Self { state, keys: KeyCache::default(), in_doubt: false }
+        Self { state, verifier: Verifier::default(), instruments, in_doubt: false }
     }
 
     /// Rebuilds a machine from its log: the last snapshot, if there is one, and every record after it. Nothing is signed
@@ -142,9 +159,23 @@ impl Machine {
         entity: EntityId,
         snapshot: Option<&Snapshot>,
         records: impl IntoIterator<Item = Record>,
+        seen: impl FnMut(&[(EntityId, Evidence)]),
+    ) -> Result<Self, RestoreError> {
+        Self::restore_with_instruments(entity, Arc::new(Instruments::built_in()), snapshot, records, seen)
+    }
+
+    /// [`Machine::restore_with`] these instruments.
+    ///
+    /// # Errors
+    /// As [`Machine::restore`]; [`RestoreError::State`] names an instrument that is missing.
+    pub fn restore_with_instruments(
+        entity: EntityId,
+        instruments: Arc<Instruments>,
+        snapshot: Option<&Snapshot>,
+        records: impl IntoIterator<Item = Record>,
         mut seen: impl FnMut(&[(EntityId, Evidence)]),
     ) -> Result<Self, RestoreError> {
-        let mut machine = Self::new(entity);
+        let mut machine = Self::new_with(entity, instruments);
         if let Some(snapshot) = snapshot {
             machine.state = unversioned(&snapshot.bytes)?;
             machine.check_loaded(entity)?;
@@ -164,14 +195,15 @@ impl Machine {
         }
         for (peer, channel) in &self.state.channels {
             let tip = channel.tip();
-            channel.check_loaded(&entity, peer)?;
-            tip.state.check()?;
+            channel.check_loaded(&entity, peer, &self.instruments)?;
+            tip.state.check_with(&self.instruments)?;
             if Commitment::of(&tip.state)? != tip.commitment {
                 return Err(RestoreError::WrongCommitment);
             }
             for side in [Side::Left, Side::Right] {
                 if let Some(signature) = tip.signature(side) {
-                    self.keys.verify(&tip.state.pair.entity(side), &tip.commitment.digest, signature)?;
+                    let (entity, digest) = (&tip.state.pair.entity(side), &tip.commitment.digest);
+                    self.verifier.verify(&Claim { entity, digest, signature, permission: Permission::States })?;
                 }
             }
         }
@@ -204,6 +236,12 @@ impl Machine {
         &self.state.config
     }
 
+    /// The instruments that it knows.
+    #[must_use]
+    pub const fn instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
+    }
+
     /// The channel with one peer.
     #[must_use]
     pub fn channel(&self, peer: &EntityId) -> Option<&Channel> {
@@ -221,9 +259,21 @@ impl Machine {
         self.state.chains.get(&chain)
     }
 
+    /// What the chains say about who signs for organisations.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.state.directory
+    }
+
     /// Effects that have not been completed; run them again after a restart, under the same names.
     pub fn pending_effects(&self) -> impl Iterator<Item = (EffectId, &Effect)> {
         self.state.outbox.iter().map(|(id, effect)| (*id, effect))
+    }
+
+    /// Locks of others that this machine has answered for and that are not gone yet.
+    #[must_use]
+    pub fn routes(&self) -> usize {
+        self.state.routing.len()
     }
 
     /// When to call with [`Input::Tick`] at the latest.

@@ -4,11 +4,14 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::chain::{ChainAction, ChainFact};
-use crate::channel::{Arguments, ChannelConfig, CommandError, CommandId, Event, Purpose, SignedNonce};
+use crate::channel::{
+    Arguments, ChannelConfig, CommandError, CommandId, CrossSwapConsent, CrossSwapOffer, Event, Purpose, SignedNonce,
+};
 use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::Signature;
 use crate::proof::SettlementUpdate;
+use crate::route::ExpectedPayment;
 use crate::transition::Transition;
 use crate::types::{Address, EntityId, Hash, HashKind, Secret, SubchannelKey, TokenId, UnixSeconds};
 
@@ -66,6 +69,8 @@ pub enum Input {
     RestoredFromBackup,
     /// Time has passed.
     Tick,
+    /// A payment will come that this node settles by itself when it does.
+    Expect(ExpectedPayment),
 }
 
 /// Something that the application wants from one channel.
@@ -147,6 +152,37 @@ pub enum Action {
         /// The secret.
         secret: Secret,
     },
+    /// Lets the peer add this subcontract, once, although it may take something from this side. What can take nothing needs
+    /// no consent.
+    ConsentSubcontract {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// The SubcontractProvider.
+        provider: Address,
+        /// The instrument's number there.
+        instrument: u16,
+        /// The tokens, in the instrument's order.
+        tokens: Vec<TokenId>,
+        /// Exactly these terms.
+        terms: Vec<u8>,
+    },
+    /// Put a fact into the registry on chain, if it is so.
+    Record {
+        /// By which subchannel's Depository.
+        key: SubchannelKey,
+        /// Which registry.
+        provider: Address,
+        /// The instrument that asks.
+        instrument: u16,
+        /// Chain time from which the fact counts.
+        not_before: UnixSeconds,
+        /// What is asked.
+        question: Vec<u8>,
+    },
+    /// Begin a cross-chain swap: one call, ended by `CrossSwapDone`, `CrossSwapUnwound` or `CrossSwapTorn`.
+    CrossSwap(CrossSwapOffer),
+    /// Let the peer begin one cross-chain swap on exactly these terms.
+    AcceptCrossSwap(CrossSwapConsent),
 }
 
 /// Names an effect for its whole life, also over restarts.

@@ -12,7 +12,14 @@ const PAYMENTS: u16 = 1;
 const SWAP: u16 = 2;
 
 const LEFT: u8 = 1;
-const SHA256: u8 = 2;
+
+/// Of a payment's head.
+const PAYER_LEFT: u8 = 0x20;
+const SHA256: u8 = 0x80;
+const TOKEN_INDEX: u8 = 0x1f;
+/// Of `sizes`: bytes of an amount in the low five bits, of an offset above them.
+const AMOUNT_SIZE: u8 = 0x1f;
+const OFFSET_SHIFT: u32 = 5;
 
 impl Body {
     /// The canonical bytes.
@@ -58,45 +65,86 @@ fn encode_clause(clause: &Clause, out: &mut Vec<u8>) -> Result<(), BodyError> {
         out.extend_from_slice(&allowance.right.to_be_bytes());
         out.extend_from_slice(&allowance.left.to_be_bytes());
     }
-    let length = batch_length(&clause.batch);
+    let batch = encode_batch(&clause.batch)?;
+    let length = batch.len();
     out.extend_from_slice(&u16::try_from(length).map_err(|_| BodyError::BatchTooLong { length })?.to_be_bytes());
-    match &clause.batch {
+    out.extend_from_slice(&batch);
+    Ok(())
+}
+
+fn encode_batch(batch: &Batch) -> Result<Vec<u8>, BodyError> {
+    let mut out = Vec::new();
+    match batch {
         Batch::Payments(items) => {
             out.extend_from_slice(&PAYMENTS.to_be_bytes());
-            items.iter().try_for_each(|item| encode_payment(item, out))
+            encode_payments(items, &mut out)?;
         }
         Batch::Swap(item) => {
             out.extend_from_slice(&SWAP.to_be_bytes());
-            encode_swap(item, out)
+            encode_swap(item, &mut out)?;
         }
         Batch::Custom { instrument, payload } => {
             out.extend_from_slice(&instrument.to_be_bytes());
             out.extend_from_slice(payload);
-            Ok(())
         }
+    }
+    Ok(out)
+}
+
+/// What all payments of a clause share: how many bytes an amount and an offset have, and the smallest expiry.
+struct Shape {
+    amount_size: u8,
+    offset_size: u8,
+    base: u64,
+}
+
+impl Shape {
+    /// The least that holds all of them; `None` without payments.
+    fn of(items: &[PaymentItem]) -> Option<Self> {
+        let base = items.iter().map(|item| item.expiry.0).min()?;
+        let last = items.iter().map(|item| item.expiry.0).max()?;
+        let most = items.iter().map(|item| item.amount).max()?;
+        let offset = u128::from(last.saturating_sub(base));
+        Some(Self { amount_size: byte_size(most), offset_size: byte_size(offset), base })
     }
 }
 
-/// Bytes of a batch, with the instrument's number.
-fn batch_length(batch: &Batch) -> usize {
-    let payload = match batch {
-        Batch::Payments(items) => items.len().saturating_mul(55),
-        Batch::Swap(_) => 96,
-        Batch::Custom { payload, .. } => payload.len(),
-    };
-    payload.saturating_add(2)
+/// Bytes that a number needs, 0 for 0.
+fn byte_size(value: u128) -> u8 {
+    let bits = u128::BITS.saturating_sub(value.leading_zeros());
+    u8::try_from(bits.div_ceil(8)).unwrap_or(u8::MAX)
 }
 
-fn encode_payment(item: &PaymentItem, out: &mut Vec<u8>) -> Result<(), BodyError> {
-    let kind = match item.kind {
-        HashKind::Keccak256 => 0,
-        HashKind::Sha256 => SHA256,
-    };
-    out.push(side_flag(item.payer) | kind);
-    out.push(item.token_index);
-    out.extend_from_slice(&item.amount.to_be_bytes());
-    out.extend_from_slice(&expiry_bytes(item.expiry)?);
-    out.extend_from_slice(&item.hash.0);
+/// The last `size` bytes of a number.
+fn push_cut(out: &mut Vec<u8>, value: u128, size: u8) {
+    let bytes = value.to_be_bytes();
+    let skipped = bytes.len().saturating_sub(usize::from(size));
+    out.extend(bytes.iter().skip(skipped));
+}
+
+fn encode_payments(items: &[PaymentItem], out: &mut Vec<u8>) -> Result<(), BodyError> {
+    let Some(shape) = Shape::of(items) else { return Ok(()) };
+    out.push(shape.offset_size << OFFSET_SHIFT | shape.amount_size);
+    out.extend_from_slice(&expiry_bytes(UnixSeconds(shape.base))?);
+    for item in items {
+        // Every expiry fits 40 bits.
+        expiry_bytes(item.expiry)?;
+        let kind = match item.kind {
+            HashKind::Keccak256 => 0,
+            HashKind::Sha256 => SHA256,
+        };
+        let payer = match item.payer {
+            Side::Left => PAYER_LEFT,
+            Side::Right => 0,
+        };
+        if item.token_index > TOKEN_INDEX {
+            return Err(BodyError::NoSuchToken { index: item.token_index });
+        }
+        out.extend_from_slice(&item.hash.0);
+        out.push(kind | payer | item.token_index);
+        push_cut(out, u128::from(item.expiry.0.saturating_sub(shape.base)), shape.offset_size);
+        push_cut(out, item.amount, shape.amount_size);
+    }
     Ok(())
 }
 
@@ -165,10 +213,7 @@ fn read_allowance(reader: &mut Reader<'_>) -> Option<Allowance> {
 fn read_batch(reader: &mut Reader<'_>) -> Result<Batch, BodyError> {
     match reader.u16().ok_or(BodyError::Truncated)? {
         PAYMENTS => {
-            let mut items = Vec::new();
-            while !reader.is_empty() {
-                items.push(read_payment(reader)?);
-            }
+            let items = read_payments(reader)?;
             Ok(Batch::Payments(items))
         }
         SWAP => {
@@ -179,24 +224,53 @@ fn read_batch(reader: &mut Reader<'_>) -> Result<Batch, BodyError> {
     }
 }
 
-fn read_payment(reader: &mut Reader<'_>) -> Result<PaymentItem, BodyError> {
-    let flags = reader.u8().ok_or(BodyError::Truncated)?;
-    if flags & !(LEFT | SHA256) != 0 {
-        return Err(BodyError::UnknownFlags(flags));
+fn read_payments(reader: &mut Reader<'_>) -> Result<Vec<PaymentItem>, BodyError> {
+    let mut items = Vec::new();
+    if reader.is_empty() {
+        return Ok(items);
     }
-    let kind = if flags & SHA256 != 0 { HashKind::Sha256 } else { HashKind::Keccak256 };
-    read_payment_after(reader, flag_side(flags), kind).ok_or(BodyError::Truncated)
+    let sizes = reader.u8().ok_or(BodyError::Truncated)?;
+    let base = reader.time().ok_or(BodyError::Truncated)?.0;
+    let shape = Shape { amount_size: sizes & AMOUNT_SIZE, offset_size: sizes >> OFFSET_SHIFT, base };
+    while !reader.is_empty() {
+        items.push(read_payment(reader, &shape)?);
+    }
+    // One encoding: nothing is longer than it must be.
+    let least = Shape::of(&items).ok_or(BodyError::Truncated)?;
+    if (least.amount_size, least.offset_size, least.base) == (shape.amount_size, shape.offset_size, base) {
+        Ok(items)
+    } else {
+        Err(BodyError::UnknownFlags(sizes))
+    }
 }
 
-fn read_payment_after(reader: &mut Reader<'_>, payer: Side, kind: HashKind) -> Option<PaymentItem> {
-    Some(PaymentItem {
-        payer,
-        token_index: reader.u8()?,
-        amount: reader.u128()?,
-        expiry: reader.time()?,
-        kind,
-        hash: Hash(reader.array()?),
+fn read_payment(reader: &mut Reader<'_>, shape: &Shape) -> Result<PaymentItem, BodyError> {
+    let hash = Hash(reader.array().ok_or(BodyError::Truncated)?);
+    let head = reader.u8().ok_or(BodyError::Truncated)?;
+    if head & !(PAYER_LEFT | SHA256 | TOKEN_INDEX) != 0 {
+        return Err(BodyError::UnknownFlags(head));
+    }
+    let offset = read_cut(reader, shape.offset_size).ok_or(BodyError::Truncated)?;
+    let amount = read_cut(reader, shape.amount_size).ok_or(BodyError::Truncated)?;
+    let expiry = u64::try_from(offset).ok().and_then(|offset| shape.base.checked_add(offset)).map(UnixSeconds);
+    let expiry = expiry.ok_or(BodyError::UnknownFlags(head))?;
+    expiry_bytes(expiry)?;
+    Ok(PaymentItem {
+        payer: if head & PAYER_LEFT != 0 { Side::Left } else { Side::Right },
+        token_index: head & TOKEN_INDEX,
+        amount,
+        expiry,
+        kind: if head & SHA256 != 0 { HashKind::Sha256 } else { HashKind::Keccak256 },
+        hash,
     })
+}
+
+/// A number of `size` bytes, at most 16.
+fn read_cut(reader: &mut Reader<'_>, size: u8) -> Option<u128> {
+    let mut bytes = [0; 16];
+    let skipped = bytes.len().checked_sub(usize::from(size))?;
+    bytes.get_mut(skipped..)?.copy_from_slice(reader.slice(usize::from(size))?);
+    Some(u128::from_be_bytes(bytes))
 }
 
 fn read_swap(reader: &mut Reader<'_>) -> Result<SwapItem, BodyError> {

@@ -3,7 +3,7 @@
 
 mod body;
 mod body_codec;
-mod bytes;
+pub(crate) mod bytes;
 mod commitment;
 mod eip712;
 mod fills;
@@ -14,7 +14,7 @@ pub use body::{Allowance, Batch, Body, BodyError, Clause, PaymentItem, SwapItem,
 pub use commitment::{path, root, state_leaf, subchannel_leaf, verify_path};
 pub use eip712::{DepositoryDomain, channel_state_digest};
 pub use fills::{Fills, FillsError, fills_hash};
-pub use resolve::{Dispute, FillsGiven, ResolveError, TokenSplit, resolve};
+pub use resolve::{Dispute, FillsGiven, ResolveError, TokenSplit, World, resolve, resolve_with};
 pub use settlement::{Forgiven, SettlementError, SettlementUpdate, TokenDiff};
 
 use crate::types::Hash;

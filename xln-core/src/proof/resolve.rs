@@ -7,8 +7,9 @@ use alloy_primitives::{I256, U256};
 
 use super::body::{Batch, Body, Clause, PaymentItem, SwapItem};
 use super::fills::Fills;
-use crate::limits::MAX_LOCK_S;
-use crate::types::{Address, Hash, HashKind, Side, TokenFact, TokenId, UnixSeconds};
+use crate::limits::{MAX_LOCK_S, MAX_SUBCONTRACT_TOKENS};
+use crate::subcontract::{Answer, Clock, Instruments, Outcome, Question, Terms, fact_key};
+use crate::types::{Address, ChainId, Hash, HashKind, Side, SubchannelKey, TokenFact, TokenId, UnixSeconds};
 
 /// A dispute at the moment of its finalize.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +56,9 @@ pub struct TokenSplit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// A payment is neither revealed nor expired: finalize reverts up to and including this time.
-    #[error("a payment is undecided until {0:?}")]
+    /// A payment is neither revealed nor expired, or a fact may still be recorded: finalize reverts up to and including this
+    /// time.
+    #[error("a clause is undecided until {0:?}")]
     PendingUntil(UnixSeconds),
     /// An instrument that this model does not know decides a clause.
     #[error("instrument {0} is unknown to this model")]
@@ -66,19 +68,42 @@ pub enum ResolveError {
     DebtOutOfRange,
 }
 
-/// Applies the clauses of a body that [`Body::check`] accepts, in their order, and splits the collateral of its tokens.
-///
-/// `registry` says when a secret was first revealed to a provider's registry. A clause that leaves its allowances changes
-/// nothing. Who may finalize when is the caller's business.
+/// What the model knows besides the dispute itself.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The chain and the Depository.
+    pub key: SubchannelKey,
+    /// The instruments of the providers. One that is not among them is an error.
+    pub instruments: &'a Instruments,
+    /// When a secret was first revealed to a provider's registry.
+    pub reveals: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
+    /// What a provider's registry has recorded under a name.
+    pub facts: &'a dyn Fn(&Address, &Hash) -> Option<Answer>,
+}
+
+/// [`resolve_with`] no instruments but payments and swaps.
 ///
 /// # Errors
-/// [`ResolveError::PendingUntil`] with the latest expiry of the first clause that has an undecided payment, at most
-/// deadline plus [`MAX_LOCK_S`]; later it blocks no more. Other variants as they say.
+/// As [`resolve_with`].
 pub fn resolve(
     dispute: &Dispute<'_>,
     registry: &dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
 ) -> Result<Vec<TokenSplit>, ResolveError> {
-    let mut model = Model::new(dispute, registry);
+    let key = SubchannelKey { chain: ChainId(0), depository: Address::ZERO };
+    resolve_with(dispute, &World { key, instruments: &Instruments::none(), reveals: registry, facts: &|_, _| None })
+}
+
+/// Applies the clauses of a body that [`Body::check`] accepts, in their order, and splits the collateral of its tokens.
+///
+/// A clause that leaves its allowances, or that its instrument refuses, changes nothing. Who may finalize when is the caller's
+/// business.
+///
+/// # Errors
+/// [`ResolveError::PendingUntil`] with the latest expiry of the first clause that has an undecided payment, at most
+/// deadline plus [`MAX_LOCK_S`], or with the last second at which a fact may still be recorded, at most the deadline; later
+/// it blocks no more. Other variants as they say.
+pub fn resolve_with(dispute: &Dispute<'_>, world: &World<'_>) -> Result<Vec<TokenSplit>, ResolveError> {
+    let mut model = Model::new(dispute, world);
     dispute.body.clauses.iter().try_for_each(|clause| model.apply(clause))?;
     model.rows.iter().zip(&dispute.body.tokens).map(|(row, (token, _))| row.split(*token)).collect()
 }
@@ -92,14 +117,14 @@ struct Row {
 
 struct Model<'a> {
     dispute: &'a Dispute<'a>,
-    registry: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>,
+    world: &'a World<'a>,
     left_fills: Fills,
     right_fills: Fills,
     rows: Vec<Row>,
 }
 
 impl<'a> Model<'a> {
-    fn new(dispute: &'a Dispute<'a>, registry: &'a dyn Fn(&Address, HashKind, &Hash) -> Option<UnixSeconds>) -> Self {
+    fn new(dispute: &'a Dispute<'a>, world: &'a World<'a>) -> Self {
         let row = |(token, offdelta): &(TokenId, i128)| {
             let fact = dispute.facts.iter().find(|fact| fact.token == *token);
             let (collateral, ondelta) = fact.map_or((0, 0), |fact| (fact.collateral, fact.ondelta));
@@ -108,7 +133,7 @@ impl<'a> Model<'a> {
         };
         Self {
             dispute,
-            registry,
+            world,
             left_fills: Fills::parse(dispute.left_fills.bytes).unwrap_or_default(),
             right_fills: Fills::parse(dispute.right_fills.bytes).unwrap_or_default(),
             rows: dispute.body.tokens.iter().map(row).collect(),
@@ -120,7 +145,7 @@ impl<'a> Model<'a> {
         match &clause.batch {
             Batch::Payments(items) => self.pay(clause, items)?,
             Batch::Swap(offer) => self.swap(offer),
-            Batch::Custom { instrument, .. } => return Err(ResolveError::UnknownInstrument(*instrument)),
+            Batch::Custom { instrument, payload } => self.settle(&clause.provider, *instrument, payload)?,
         }
         if !within_allowances(clause, &before, &self.rows) {
             self.rows = before;
@@ -128,12 +153,41 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
+    /// Moves what an instrument says, unless a fact may still come. Malformed payloads and terms move nothing.
+    fn settle(&mut self, provider: &Address, number: u16, payload: &[u8]) -> Result<(), ResolveError> {
+        let World { key, instruments, facts, .. } = *self.world;
+        let instrument = instruments.get(key.chain, provider, number).ok_or(ResolveError::UnknownInstrument(number))?;
+        let Some((indices, data)) = split_payload(payload, self.rows.len()) else { return Ok(()) };
+        let body = &self.dispute.body.tokens;
+        let tokens: Vec<TokenId> = indices.iter().filter_map(|index| Some(body.get(usize::from(*index))?.0)).collect();
+        let terms = Terms { key, tokens: &tokens, data };
+        let Ok(quote) = instrument.quote(&terms) else { return Ok(()) };
+        let answer = |q: &Question| facts(provider, &fact_key(number, q.not_before, &q.question)?);
+        let answers: Vec<Option<Answer>> = quote.questions.iter().map(answer).collect();
+        let Dispute { now, started_at, window_s, .. } = *self.dispute;
+        let deadline = started_at.plus(window_s);
+        let clock = Clock { at: started_at, facts_until: deadline, seen: now };
+        match instrument.outcome(&terms, &answers, &clock) {
+            Ok(Outcome::Undecided { until }) if now <= until.min(deadline) => {
+                Err(ResolveError::PendingUntil(until.min(deadline)))
+            }
+            Ok(Outcome::Pays { moves, .. }) if moves.len() == indices.len() => {
+                for (index, moved) in indices.iter().zip(moves) {
+                    let payer = if moved < 0 { Side::Left } else { Side::Right };
+                    self.shift(*index, payer, moved.unsigned_abs());
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Applies what was revealed in time, unless the rest is to be waited for.
     fn pay(&mut self, clause: &Clause, items: &[PaymentItem]) -> Result<(), ResolveError> {
         let Dispute { now, started_at, window_s, .. } = *self.dispute;
         let mut pending = None;
         for item in items {
-            match (self.registry)(&clause.provider, item.kind, &item.hash) {
+            match (self.world.reveals)(&clause.provider, item.kind, &item.hash) {
                 Some(at) if at <= item.expiry => self.shift(item.token_index, item.payer, item.amount),
                 None if now <= item.expiry => pending = pending.max(Some(item.expiry)),
                 _ => {}
@@ -194,6 +248,15 @@ impl<'a> Model<'a> {
             };
         }
     }
+}
+
+/// `u8 n || n * u8 tokenIndex || terms`: 1 to `MAX_SUBCONTRACT_TOKENS` indices, all different, of tokens that are there.
+fn split_payload(payload: &[u8], tokens: usize) -> Option<(&[u8], &[u8])> {
+    let (count, rest) = payload.split_first()?;
+    let (indices, terms) = rest.split_at_checked(usize::from(*count))?;
+    let repeated = indices.iter().enumerate().any(|(i, index)| indices.iter().take(i).any(|other| other == index));
+    let known = indices.iter().all(|index| usize::from(*index) < tokens);
+    (!indices.is_empty() && indices.len() <= MAX_SUBCONTRACT_TOKENS && !repeated && known).then_some((indices, terms))
 }
 
 /// Whether every change is within its allowance, none without one, and no changed delta beyond 128 bits.

@@ -2,7 +2,8 @@
 
 use super::{Applier, TransitionError};
 use crate::state::{Pending, Subchannel};
-use crate::types::{AMOUNT_BOUND, ChainPoint, Reveal, SubchannelFacts, SubchannelKey};
+use crate::subcontract::Answer;
+use crate::types::{AMOUNT_BOUND, ChainPoint, RecordedFact, Reveal, SubchannelFacts, SubchannelKey};
 
 impl Applier<'_> {
     pub(super) fn sync_chain(
@@ -11,6 +12,7 @@ impl Applier<'_> {
         point: &ChainPoint,
         facts: &SubchannelFacts,
         reveals: &[Reveal],
+        recorded: &[RecordedFact],
     ) -> Result<(), TransitionError> {
         let mut after = self.subchannel(key)?.clone();
         check_forward(&after, key, point, facts)?;
@@ -32,6 +34,7 @@ impl Applier<'_> {
             state.ondelta = fact.ondelta;
         }
         record_reveals(&mut after, reveals)?;
+        record_facts(&mut after, point, recorded)?;
         *self.subchannel(key)? = after;
         Ok(())
     }
@@ -78,6 +81,29 @@ fn record_reveals(after: &mut Subchannel, reveals: &[Reveal]) -> Result<(), Tran
         }
         if !wanted || provider != Some(reveal.provider) {
             return Err(TransitionError::IrrelevantReveal);
+        }
+    }
+    Ok(())
+}
+
+/// A fact that decides something must be of that subcontract's provider, in time, and new.
+fn record_facts(after: &mut Subchannel, point: &ChainPoint, recorded: &[RecordedFact]) -> Result<(), TransitionError> {
+    for fact in recorded {
+        let mut wanted = false;
+        for pending in after.pending.values_mut() {
+            let Pending::Subcontract(subcontract) = pending else { continue };
+            if subcontract.provider != fact.provider {
+                continue;
+            }
+            for ask in subcontract.asks.iter_mut().filter(|ask| ask.key == fact.key && fact.at <= ask.until) {
+                if ask.answer.is_none() {
+                    ask.answer = Some(Answer { at: fact.at, value: fact.value });
+                    wanted = true;
+                }
+            }
+        }
+        if !wanted || fact.at > point.timestamp {
+            return Err(TransitionError::IrrelevantFact);
         }
     }
     Ok(())

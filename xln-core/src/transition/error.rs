@@ -112,4 +112,31 @@ pub enum TransitionError {
     /// Providers are missing, too many, or repeated.
     #[error("list of providers is invalid")]
     InvalidProviders,
+    /// An instrument that this node does not know.
+    #[error("instrument {instrument} is unknown")]
+    UnknownInstrument {
+        /// Its number.
+        instrument: u16,
+    },
+    /// A provider that the subchannel does not have.
+    #[error("provider is not one of the subchannel's")]
+    UnknownProvider,
+    /// Terms that the instrument refuses, too long, or for too many or repeated tokens.
+    #[error("terms are invalid")]
+    InvalidTerms,
+    /// Nothing to pay now, and more may come.
+    #[error("nothing is decided yet")]
+    Undecided,
+    /// The author may not end this subcontract now.
+    #[error("not cancellable by the author now")]
+    NotCancellable,
+    /// An instrument wants to move more than what was held for it.
+    #[error("instrument leaves its bounds")]
+    OutOfBounds,
+    /// A recorded fact that no pending subcontract waits for.
+    #[error("fact concerns no pending subcontract")]
+    IrrelevantFact,
+    /// An organisation that is registered on another chain has no subchannel here.
+    #[error("an organisation has subchannels on its own chain only")]
+    ForeignChain,
 }

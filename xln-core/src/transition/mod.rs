@@ -7,6 +7,7 @@ mod ledger;
 mod payment;
 mod settlement;
 mod subchannel;
+mod subcontract;
 mod swap;
 
 use alloc::vec::Vec;
@@ -18,8 +19,10 @@ pub use settlement::settlement_holds;
 use crate::limits::MAX_MEMO_BYTES;
 use crate::proof::SettlementUpdate;
 use crate::state::{ChannelState, SettlementAction, Subchannel};
+use crate::subcontract::Instruments;
 use crate::types::{
-    Address, ChainPoint, Hash, HashKind, Reveal, Secret, Side, SubchannelFacts, SubchannelKey, TokenId, UnixSeconds,
+    Address, ChainPoint, Hash, HashKind, RecordedFact, Reveal, Secret, Side, SubchannelFacts, SubchannelKey, TokenId,
+    UnixSeconds,
 };
 
 /// One change of channel state. Its author is the proposer of the block that it stands in.
@@ -147,6 +150,8 @@ pub enum Transition {
         facts: SubchannelFacts,
         /// Secrets of pending payments that were revealed in time.
         reveals: Vec<Reveal>,
+        /// Facts that pending subcontracts wait for, recorded in time.
+        recorded: Vec<RecordedFact>,
     },
     /// Proposes a co-signed diff on chain and holds for it.
     ProposeSettlement {
@@ -169,6 +174,42 @@ pub enum Transition {
         /// At most `MAX_MEMO_BYTES`.
         data: Vec<u8>,
     },
+    /// Adds a subcontract of any registered instrument and takes its holds of both sides.
+    AddSubcontract {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// One of the subchannel's SubcontractProviders.
+        provider: Address,
+        /// The instrument's number there.
+        instrument: u16,
+        /// The tokens that it may move, in the instrument's order.
+        tokens: Vec<TokenId>,
+        /// At most `MAX_TERMS_BYTES`, as the contract on chain reads them.
+        terms: Vec<u8>,
+    },
+    /// Pays what a subcontract has come to; by either side.
+    SettleSubcontract {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Which subcontract.
+        id: u64,
+    },
+    /// Ends a subcontract as its instrument allows the author to.
+    CancelSubcontract {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Which subcontract.
+        id: u64,
+    },
+    /// The beneficiary gives a payment up and says why, in a way that only the payment's sender can read.
+    FailPayment {
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// Which payment.
+        id: u64,
+        /// At most `FAILURE_BYTES`, opaque.
+        reason: Vec<u8>,
+    },
 }
 
 impl Transition {
@@ -185,12 +226,16 @@ impl Transition {
             | Self::AddPayment { key, .. }
             | Self::SettlePayment { key, .. }
             | Self::CancelPayment { key, .. }
+            | Self::FailPayment { key, .. }
             | Self::OfferSwap { key, .. }
             | Self::FillSwap { key, .. }
             | Self::CancelSwap { key, .. }
             | Self::SyncChain { key, .. }
             | Self::ProposeSettlement { key, .. }
-            | Self::ProposeClose { key, .. } => Some(key),
+            | Self::ProposeClose { key, .. }
+            | Self::AddSubcontract { key, .. }
+            | Self::SettleSubcontract { key, .. }
+            | Self::CancelSubcontract { key, .. } => Some(key),
             Self::Memo { .. } => None,
         }
     }
@@ -205,12 +250,15 @@ impl Transition {
             Self::OpenSubchannel { providers, .. } => providers.len().saturating_mul(20),
             Self::AddPayment { onion, .. } => onion.len(),
             Self::Memo { data } => data.len(),
-            Self::SyncChain { facts, reveals, .. } => facts
+            Self::FailPayment { reason, .. } => reason.len(),
+            Self::SyncChain { facts, reveals, recorded, .. } => facts
                 .tokens
                 .len()
                 .saturating_mul(48)
                 .saturating_add(reveals.len().saturating_mul(80))
+                .saturating_add(recorded.len().saturating_mul(80))
                 .saturating_add(256),
+            Self::AddSubcontract { tokens, terms, .. } => tokens.len().saturating_mul(5).saturating_add(terms.len()),
             Self::ProposeSettlement { update, .. } => {
                 let (diffs, forgiven) = (update.diffs.len(), update.forgiven.len());
                 diffs.saturating_mul(64).saturating_add(forgiven.saturating_mul(24))
@@ -226,6 +274,7 @@ pub struct Applier<'a> {
     state: &'a mut ChannelState,
     author: Side,
     time: UnixSeconds,
+    instruments: &'a Instruments,
     touched: Vec<(SubchannelKey, Touch)>,
 }
 
@@ -237,10 +286,21 @@ enum Touch {
 }
 
 impl<'a> Applier<'a> {
-    /// Starts on a state that will be thrown away if a transition is refused.
+    /// Starts on a state that will be thrown away if a transition is refused, with the built-in instruments.
     #[must_use]
-    pub const fn new(state: &'a mut ChannelState, author: Side, time: UnixSeconds) -> Self {
-        Self { state, author, time, touched: Vec::new() }
+    pub fn new(state: &'a mut ChannelState, author: Side, time: UnixSeconds) -> Self {
+        Self::with_instruments(state, author, time, Instruments::default_ref())
+    }
+
+    /// [`Applier::new`] with these instruments.
+    #[must_use]
+    pub const fn with_instruments(
+        state: &'a mut ChannelState,
+        author: Side,
+        time: UnixSeconds,
+        instruments: &'a Instruments,
+    ) -> Self {
+        Self { state, author, time, instruments, touched: Vec::new() }
     }
 
     /// The state so far.
@@ -321,15 +381,23 @@ impl<'a> Applier<'a> {
             }
             Transition::SettlePayment { key, id, secret } => self.settle_payment(key, *id, secret),
             Transition::CancelPayment { key, id } => self.cancel_payment(key, *id),
+            Transition::FailPayment { key, id, reason } => self.fail_payment(key, *id, reason),
             Transition::OfferSwap { key, give_token, give, want_token, want, min_fill, expiry } => {
                 self.offer_swap(key, (*give_token, *give), (*want_token, *want), *min_fill, *expiry)
             }
             Transition::FillSwap { key, id, fill } => self.fill_swap(key, *id, *fill),
             Transition::CancelSwap { key, id } => self.cancel_swap(key, *id),
-            Transition::SyncChain { key, point, facts, reveals } => self.sync_chain(key, point, facts, reveals),
+            Transition::SyncChain { key, point, facts, reveals, recorded } => {
+                self.sync_chain(key, point, facts, reveals, recorded)
+            }
             Transition::ProposeSettlement { key, update, expiry } => self.propose_settlement(key, update, *expiry),
             Transition::ProposeClose { key, expiry } => self.propose_close(key, *expiry),
             Transition::Memo { .. } => check_memo(transition),
+            Transition::AddSubcontract { key, provider, instrument, tokens, terms } => {
+                self.add_subcontract(key, provider, *instrument, tokens, terms)
+            }
+            Transition::SettleSubcontract { key, id } => self.settle_subcontract(key, *id),
+            Transition::CancelSubcontract { key, id } => self.cancel_subcontract(key, *id),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::ledger::check_amount;
 use super::{Applier, TransitionError};
-use crate::limits::{MAX_ONION_BYTES, MAX_PENDING};
+use crate::limits::{FAILURE_BYTES, MAX_ONION_BYTES, MAX_PENDING};
 use crate::state::{Payment, Pending};
 use crate::types::{Hash, HashKind, Secret, SubchannelKey, TokenId, UnixSeconds};
 
@@ -91,6 +91,18 @@ impl Applier<'_> {
         state.set_hold(payer, hold);
         self.subchannel(key)?.pending.remove(&id);
         Ok(())
+    }
+
+    /// A cancel by the beneficiary that says why.
+    pub(super) fn fail_payment(&mut self, key: &SubchannelKey, id: u64, reason: &[u8]) -> Result<(), TransitionError> {
+        if reason.len() > FAILURE_BYTES {
+            return Err(TransitionError::TooLong);
+        }
+        let author = self.author;
+        if pending_payment(self.subchannel(key)?.pending.get(&id))?.payer == author {
+            return Err(TransitionError::WrongAuthor);
+        }
+        self.cancel_payment(key, id)
     }
 
     /// Each side may have half of what may be pending.

@@ -15,6 +15,10 @@ impl Applier<'_> {
         settle_margin_s: u64,
     ) -> Result<(), TransitionError> {
         let author = self.author;
+        let pair = self.state.pair;
+        if !pair.left().may_use(key.chain) || !pair.right().may_use(key.chain) {
+            return Err(TransitionError::ForeignChain);
+        }
         if self.state.subchannels.contains_key(key) {
             return Err(TransitionError::SubchannelExists);
         }
@@ -76,6 +80,7 @@ impl Applier<'_> {
         let wanted = subchannel.pending.values().any(|p| match p {
             crate::state::Pending::Payment(p) => p.token == token,
             crate::state::Pending::Swap(s) => s.give_token == token || s.want_token == token,
+            crate::state::Pending::Subcontract(s) => s.tokens.contains(&token),
         });
         if wanted || !state.is_empty() || subchannel.settlement.is_some() {
             return Err(TransitionError::NotEmpty);

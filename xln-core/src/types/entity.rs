@@ -33,6 +33,9 @@ pub enum EntityIdError {
     /// The zero address is no entity.
     #[error("the zero address is no entity")]
     ZeroAddress,
+    /// Registered organisations are numbered from 1.
+    #[error("an organisation with number 0 is not registered")]
+    ZeroNumber,
 }
 
 impl EntityId {
@@ -57,6 +60,11 @@ impl EntityId {
         id.check().map(|_| id)
     }
 
+    /// An id whose bytes are checked where they are used.
+    pub(crate) const fn unchecked(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Checks an id that was decoded with something else.
     ///
     /// # Errors
@@ -76,6 +84,7 @@ impl EntityId {
                     Ok(EntityKind::Account(Address(address)))
                 }
             }
+            1 if rest.ends_with(&[0; 8]) => Err(EntityIdError::ZeroNumber),
             1 => Ok(EntityKind::Registered),
             2 => Ok(EntityKind::Counterfactual),
             other => Err(EntityIdError::UnknownKind(*other)),

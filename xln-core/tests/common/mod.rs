@@ -30,6 +30,9 @@ use xln_core::wire::{Message, Part, Reject, RejectReason};
 pub const KEY: SubchannelKey = SubchannelKey { chain: ChainId(1), depository: Address([0xd0; 20]) };
 pub const KEY2: SubchannelKey = SubchannelKey { chain: ChainId(2), depository: Address([0xd1; 20]) };
 pub const PROVIDER: Address = Address([0x5c; 20]);
+/// The EntityProvider of every chain, and its grace.
+pub const ENTITIES: Address = Address([0xee; 20]);
+pub const GRACE_S: u64 = 3 * 3600;
 pub const USD: TokenId = TokenId(1);
 pub const EUR: TokenId = TokenId(2);
 
@@ -66,13 +69,16 @@ pub struct Party {
     pub requests: Vec<(EffectId, Hash)>,
     /// Sends nothing itself: asks for every signature.
     pub remote: bool,
+    /// Signs instead of the key.
+    pub instead: Option<Box<dyn Signer>>,
 }
 
-struct Remote<'a>(&'a LocalSigner);
+/// Asks for every signature.
+pub struct Remote(pub EntityId);
 
-impl Signer for Remote<'_> {
+impl Signer for Remote {
     fn entity(&self) -> EntityId {
-        self.0.entity()
+        self.0
     }
     fn sign(&self, _: &Hash) -> Result<xln_core::crypto::SignOutcome, xln_core::crypto::SignError> {
         Ok(xln_core::crypto::SignOutcome::Pending)
@@ -88,9 +94,8 @@ pub struct Net {
 }
 
 pub fn config() -> ChannelConfig {
-    let depositories = [KEY, KEY2]
-        .map(|key| AcceptedDepository { key, window_s: 3600, providers: vec![PROVIDER], max_settle_margin_s: 3600 })
-        .to_vec();
+    let depositories =
+        [KEY, KEY2].map(|key| AcceptedDepository::new(key, 3600, vec![PROVIDER], ENTITIES, GRACE_S)).to_vec();
     ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() }
 }
 
@@ -113,8 +118,30 @@ impl Net {
                 actions: Vec::new(),
                 requests: Vec::new(),
                 remote: false,
+                instead: None,
             })
             .collect();
+        Self::of(parties)
+    }
+
+    /// Any entities, by what signs for them, the smaller one first.
+    pub fn between(signers: Vec<Box<dyn Signer>>) -> Self {
+        let mut signers = signers;
+        signers.sort_by_key(|signer| signer.entity());
+        let party = |signer: Box<dyn Signer>| Party {
+            machine: Machine::new(signer.entity()),
+            signer: LocalSigner::new(&[9; 32]).unwrap(),
+            log: MemoryLog::default(),
+            events: Vec::new(),
+            actions: Vec::new(),
+            requests: Vec::new(),
+            remote: false,
+            instead: Some(signer),
+        };
+        Self::of(signers.into_iter().map(party).collect())
+    }
+
+    fn of(parties: Vec<Party>) -> Self {
         let mut net = Self { parties, now: UnixSeconds(1_000_000), wire: VecDeque::new(), block: 0 };
         for i in 0..net.parties.len() {
             net.stage(i, vec![Input::Configure(config())]);
@@ -129,8 +156,12 @@ impl Net {
     pub fn stage(&mut self, i: usize, inputs: Vec<Input>) -> Vec<InputOutcome> {
         let ids: Vec<EntityId> = self.parties.iter().map(|p| p.machine.entity()).collect();
         let party = &mut self.parties[i];
-        let remote = Remote(&party.signer);
-        let signer: &dyn Signer = if party.remote { &remote } else { &party.signer };
+        let remote = Remote(party.machine.entity());
+        let signer: &dyn Signer = match &party.instead {
+            _ if party.remote => &remote,
+            Some(signer) => &**signer,
+            None => &party.signer,
+        };
         let cx = Context { now: self.now, signer };
         let staged = party.machine.stage(&cx, inputs).unwrap();
         let effects = staged.commit(&mut party.log).unwrap();
@@ -247,6 +278,17 @@ impl Net {
 
     /// The next confirmed block, seen by the given parties.
     pub fn chain_for(&mut self, who: &[usize], kinds: Vec<xln_core::chain::ChangeKind>, reveals: Vec<Reveal>) {
+        self.facts_for(who, kinds, reveals, Vec::new());
+    }
+
+    /// [`Net::chain_for`] with recorded facts.
+    pub fn facts_for(
+        &mut self,
+        who: &[usize],
+        kinds: Vec<xln_core::chain::ChangeKind>,
+        reveals: Vec<Reveal>,
+        facts: Vec<RecordedFact>,
+    ) {
         let pair = self.pair();
         let changes: Vec<ChainChange> = kinds.into_iter().map(|kind| ChainChange { key: KEY, pair, kind }).collect();
         let point = self.point();
@@ -257,7 +299,7 @@ impl Net {
                     point,
                     changes: changes.clone(),
                     reveals: reveals.clone(),
-                    facts: Vec::new(),
+                    facts: facts.clone(),
                     entities: Vec::new(),
                 })],
             );
@@ -281,8 +323,9 @@ impl Net {
     pub fn restart(&mut self, i: usize) {
         let party = &mut self.parties[i];
         let before = party.machine.root().unwrap();
+        let before_entity = party.machine.entity();
         let records: Vec<Record> = party.log.records.iter().map(|r| Record::decode(r).unwrap()).collect();
-        party.machine = Machine::restore(party.signer.entity(), None, records).unwrap();
+        party.machine = Machine::restore(before_entity, None, records).unwrap();
         assert_eq!(party.machine.root().unwrap(), before, "replay gives the same machine");
         self.stage(i, vec![Input::Restarted]);
     }
@@ -395,7 +438,7 @@ pub fn point(number: u64, timestamp: UnixSeconds) -> ChainPoint {
 }
 
 pub fn sync(number: u64, timestamp: UnixSeconds, facts: SubchannelFacts, reveals: Vec<Reveal>) -> Transition {
-    Transition::SyncChain { key: KEY, point: point(number, timestamp), facts, reveals }
+    Transition::SyncChain { key: KEY, point: point(number, timestamp), facts, reveals, recorded: vec![] }
 }
 
 pub fn dispute(starter: Side, nonce: u64, at: UnixSeconds) -> DisputeFact {

@@ -16,6 +16,7 @@
 //! ```
 
 mod backup;
+mod cross;
 mod error;
 mod log;
 mod perform;
@@ -23,6 +24,7 @@ mod perform;
 use std::collections::BTreeSet;
 
 pub use backup::import;
+pub use cross::{SwapOrder, SwapTerms};
 pub use error::{BackupError, LogError, NodeError};
 pub use log::{FORMAT_VERSION, StoreLog};
 pub use perform::{Executor, Performed, is_overtaken};

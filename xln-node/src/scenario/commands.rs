@@ -67,6 +67,11 @@ impl World {
                     (receiver.as_ref().unwrap_or(by), peer.iter().chain(to.iter().map(|(peer, _)| peer)));
                 return peers.map(|peer| (receiver.clone(), peer.clone(), vec![token.clone()])).collect();
             }
+            Act::Route { by, via, to, token, .. } => {
+                let ends = via.iter().chain([to]);
+                let starts = [by].into_iter().chain(via);
+                return starts.zip(ends).map(|(a, b)| (a.clone(), b.clone(), vec![token.clone()])).collect();
+            }
             Act::Credit { by, peer, token, .. }
             | Act::Pay { by, peer, token, .. }
             | Act::Lock { by, peer, token, .. } => Some((by.clone(), peer.clone(), vec![token.clone()])),
@@ -91,7 +96,8 @@ impl World {
     /// [`RunError`] of nodes and chains.
     pub fn issue(&mut self, plan: Plan, part: Option<usize>) -> Result<Verdict, RunError> {
         self.consent(&plan)?;
-        let Plan { by, commands, named } = plan;
+        self.announce_route(&plan, part)?;
+        let Plan { by, commands, named, .. } = plan;
         for chunk in commands.chunks(RECORD_COMMANDS) {
             let at = self.now;
             let inputs = chunk.iter().cloned().map(Input::Command).collect();
@@ -120,7 +126,10 @@ impl World {
     /// # Errors
     /// [`RunError`] of nodes and chains.
     pub fn issue_together(&mut self, by: &str, plans: Vec<(usize, Plan)>) -> Result<Vec<(usize, Verdict)>, RunError> {
-        plans.iter().try_for_each(|(_, plan)| self.consent(plan))?;
+        plans.iter().try_for_each(|(part, plan)| {
+            self.consent(plan)?;
+            self.announce_route(plan, Some(*part))
+        })?;
         let (mut inputs, mut issued) = (Vec::new(), Vec::new());
         for (part, plan) in &plans {
             let named = plan.named.as_ref().map(|(name, _)| name.clone());

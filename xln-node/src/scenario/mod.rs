@@ -8,6 +8,7 @@ mod expect;
 mod faults;
 mod file;
 mod ground;
+pub mod history;
 mod model;
 mod party;
 mod plan;
@@ -16,7 +17,10 @@ mod pump;
 mod refusal;
 pub mod report;
 mod reserves;
+mod route;
+mod shadow;
 mod step;
+mod wealth;
 mod world;
 
 use std::path::Path;

@@ -9,6 +9,7 @@ use xln_core::types::{HashKind, Pair, Secret, Side, SubchannelKey, TokenId, Unix
 use super::amount::Amount;
 use super::ground::now;
 use super::refusal::{Refusal, RunError, Verdict};
+use super::route::{RoutePlan, RouteStep};
 use super::step::{Act, Arguments, Diff, Hashing};
 use super::world::{Named, World, secret};
 
@@ -24,6 +25,8 @@ pub struct Plan {
     pub commands: Vec<Command>,
     /// The lock or offer that it makes.
     pub named: Option<(String, Named)>,
+    /// What the others must know first, if it is a route.
+    pub route: Option<RoutePlan>,
 }
 
 /// A plan, or why there can be none.
@@ -59,6 +62,16 @@ impl World {
             Act::Lock { name, by, peer, token, amount, expires_in_s, hash } => {
                 self.plan_lock(name, (by, peer), (token, *amount), *expires_in_s, *hash)?
             }
+            Act::Route { by, via, to, token, amount, fee_ppm, expires_in_s, hash } => self.plan_route(&RouteStep {
+                by,
+                via,
+                to,
+                token,
+                amount: *amount,
+                fee_ppm: *fee_ppm,
+                expires_in_s: *expires_in_s,
+                hash: *hash,
+            })?,
             Act::Settle { payment, by, secret } => self.plan_settle(payment, by.as_deref(), secret.as_deref())?,
             Act::Cancel { payment, by } => {
                 let lock = self.named("payment", payment)?;
@@ -110,7 +123,7 @@ impl World {
         self.id(by)?;
         let peer = self.id(peer)?;
         let commands = actions.into_iter().map(|action| Command { peer, action }).collect();
-        Ok(Ok(Plan { by: by.to_owned(), commands, named: None }))
+        Ok(Ok(Plan { by: by.to_owned(), commands, named: None, route: None }))
     }
 
     pub(super) const fn in_s(&self, seconds: u64) -> UnixSeconds {
@@ -141,7 +154,7 @@ impl World {
     }
 
     /// The number of a token in a channel: of several NFTs the one that `payer` can pay, else its own.
-    fn channel_token(&self, token: &str, payer: &str, peer: &str) -> Result<TokenId, RunError> {
+    pub(super) fn channel_token(&self, token: &str, payer: &str, peer: &str) -> Result<TokenId, RunError> {
         let (place, key) = (self.ground.find(token)?, self.ground.key(token)?);
         self.id(payer)?;
         let can_pay = |id: &&TokenId| {

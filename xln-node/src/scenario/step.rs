@@ -31,6 +31,8 @@ pub enum Refused {
     Yes,
     /// It must be refused with this error.
     With(String),
+    /// Either; a refusal changes nothing. No file says so: random histories do.
+    Maybe,
 }
 
 /// What a step does.
@@ -111,6 +113,20 @@ pub enum Act {
         by: Option<String>,
         #[serde(default)]
         secret: Option<String>,
+    },
+    Route {
+        by: String,
+        #[serde(default)]
+        via: Vec<String>,
+        to: String,
+        token: String,
+        amount: Amount,
+        #[serde(default)]
+        fee_ppm: u32,
+        #[serde(default)]
+        expires_in_s: Option<u64>,
+        #[serde(default)]
+        hash: Hashing,
     },
     Offer {
         #[serde(rename = "as")]
@@ -266,6 +282,25 @@ pub enum Act {
         depth: u64,
     },
     Expect(Box<Expect>),
+}
+
+impl Act {
+    /// Whether it is one action of one party, which happens or does not.
+    #[must_use]
+    pub const fn is_single(&self) -> bool {
+        !matches!(
+            self,
+            Self::Observe {}
+                | Self::Enforce { .. }
+                | Self::Together { .. }
+                | Self::OneBlock { .. }
+                | Self::Crash { .. }
+                | Self::Heal { .. }
+                | Self::Cut { .. }
+                | Self::Advance { .. }
+                | Self::Reorg { .. }
+        )
+    }
 }
 
 /// Counter, accept and finalize: by a party against its peer, or by anyone in a named channel.
@@ -426,18 +461,12 @@ pub struct Expect {
     pub agree: BTreeMap<String, bool>,
 }
 
-/// Steps of the language that this runner does not play.
-const UNSUPPORTED: [&str; 1] = ["route"];
-
 /// Why a step cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// It is no object with a `do`.
     #[error("a step is an object with a \"do\"")]
     NoDo,
-    /// The language has it, this runner does not.
-    #[error("{0} is not supported yet")]
-    Unsupported(String),
     /// `refused` is neither a flag nor a name, or `observe` is no flag.
     #[error("\"{0}\" must be true, false, or for \"refused\" the name of an error")]
     Flag(&'static str),
@@ -454,9 +483,6 @@ impl Step {
     pub fn parse(value: &Value) -> Result<Self, StepError> {
         let mut fields = value.as_object().cloned().ok_or(StepError::NoDo)?;
         let name = fields.get("do").and_then(Value::as_str).ok_or(StepError::NoDo)?.to_owned();
-        if UNSUPPORTED.contains(&name.as_str()) {
-            return Err(StepError::Unsupported(name));
-        }
         let refused = take_refused(&mut fields)?;
         let observe = match fields.remove("observe") {
             None => true,

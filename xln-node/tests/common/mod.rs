@@ -35,12 +35,7 @@ pub(crate) fn signer(number: u8) -> LocalSigner {
 }
 
 pub(crate) fn options() -> NodeOptions {
-    let depositories = vec![AcceptedDepository {
-        key: KEY,
-        window_s: 3600,
-        providers: vec![Address([0xab; 20])],
-        max_settle_margin_s: 3600,
-    }];
+    let depositories = vec![AcceptedDepository::new(KEY, 3600, vec![Address([0xab; 20])], Address([0xee; 20]), 10_800)];
     let config = ChannelConfig { depositories, vigilant: false, ..ChannelConfig::default() };
     NodeOptions { config, snapshot_every: 4 }
 }

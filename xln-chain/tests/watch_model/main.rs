@@ -11,25 +11,26 @@
     reason = "a test fails by panicking"
 )]
 
+mod canonical;
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use alloy_sol_types::{SolCall, SolEvent};
+use alloy_sol_types::SolCall;
+use canonical::{Block, canonical};
 use common::*;
 use proptest::prelude::*;
-use xln_chain::client::{Authority, action_transaction};
-use xln_chain::contracts::depository::Depository;
-use xln_chain::contracts::subcontract_provider::SubcontractProvider::SecretsRevealed;
-use xln_chain::{Chain, Cursor, LogFilter, Transaction, U256, WatchConfig, Watcher};
+use xln_chain::client::{Authority, Funding, GovernCall, Operation, Token, action_transaction};
+use xln_chain::contracts::subcontract_provider::SubcontractProvider;
+use xln_chain::contracts::test_answers::TestAnswers;
+use xln_chain::deploy::deploy_code;
+use xln_chain::{Chain, Cursor, Transaction, U256, WatchConfig, Watcher};
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::crypto::LocalSigner;
-use xln_core::proof::Body;
-use xln_core::types::{
-    ChainPoint, DisputeFact, EntityId, Hash, HashKind, Pair, Reveal, Secret, Side, SubchannelKey, TokenFact, TokenId,
-    UnixSeconds,
-};
+use xln_core::proof::{Body, DepositoryDomain, SettlementUpdate, TokenDiff};
+use xln_core::types::{Address, DisputeFact, Hash, Pair, Side, SubchannelKey, TokenId, UnixSeconds};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -39,7 +40,12 @@ enum Op {
     Accept(u8),
     Counter(u8, u64),
     Finalize(u8),
+    Settle(u8, u8, i8),
+    Close(u8, u8),
     Reveal(Vec<u8>),
+    Record(u8, u8),
+    Board(u8, u8),
+    Revoke(u8, u8),
     Advance(u16),
     Mine(u8),
     Wait(bool),
@@ -61,6 +67,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => channel.clone().prop_map(Op::Accept),
         2 => (channel.clone(), 1..90_u64).prop_map(|(c, n)| Op::Counter(c, n)),
         3 => channel.prop_map(Op::Finalize),
+        3 => (0..4_u8, 0..4_u8, any::<i8>()).prop_map(|(c, tokens, n)| Op::Settle(c, tokens, n)),
+        1 => (0..4_u8, 0..4_u8).prop_map(|(c, tokens)| Op::Close(c, tokens)),
+        2 => (0..3_u8, 0..3_u8).prop_map(|(question, before)| Op::Record(question, before)),
+        2 => (0..4_u8, 0..3_u8).prop_map(|(who, board)| Op::Board(who, board)),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(who, delegation)| Op::Revoke(who, delegation)),
         2 => prop::collection::vec(0..6_u8, 1..4).prop_map(Op::Reveal),
         2 => (0..5_000_u16).prop_map(Op::Advance),
         2 => (1..6_u8).prop_map(Op::Mine),
@@ -75,7 +86,6 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-type Block = (ChainPoint, Vec<ChainChange>, Vec<Reveal>);
 type Place = (SubchannelKey, Pair);
 
 /// What a machine would have after the facts.
@@ -90,12 +100,12 @@ struct Consumer {
 impl Consumer {
     fn take(&mut self, fact: ChainFact) {
         match fact {
-            ChainFact::Block { point, changes, reveals, .. } => {
-                if let Some(known) = self.blocks.iter().find(|(p, ..)| p.number == point.number) {
-                    assert_eq!(known.0, point, "a block was replaced without a word");
+            ChainFact::Block { point, changes, reveals, facts, entities } => {
+                if let Some(known) = self.blocks.iter().find(|block| block.point.number == point.number) {
+                    assert_eq!(known.point, point, "a block was replaced without a word");
                     return;
                 }
-                let next = self.blocks.last().map_or(0, |(p, ..)| p.number + 1);
+                let next = self.blocks.last().map_or(0, |block| block.point.number + 1);
                 assert_eq!(point.number, next, "blocks come in order and without gaps");
                 for change in &changes {
                     let place = (change.key, change.pair);
@@ -109,15 +119,15 @@ impl Consumer {
                 }
                 // After a restart the watcher may repeat a reveal; machines keep the first.
                 let known: BTreeSet<_> =
-                    self.blocks.iter().flat_map(|(.., reveals)| reveals).map(|r| (r.kind, r.secret)).collect();
+                    self.blocks.iter().flat_map(|block| &block.reveals).map(|r| (r.kind, r.secret)).collect();
                 let first = reveals.into_iter().filter(|r| !known.contains(&(r.kind, r.secret)));
-                self.blocks.push((point, changes, first.collect()));
+                self.blocks.push(Block { point, changes, reveals: first.collect(), facts, entities });
             }
             ChainFact::Sighted { change } => drop(self.open.insert((change.key, change.pair), change)),
             ChainFact::Vanished { key, pair } => drop(self.open.remove(&(key, pair))),
             ChainFact::Reorganised { number, .. } => {
                 self.reorganised = true;
-                self.blocks.retain(|(p, ..)| p.number < number);
+                self.blocks.retain(|block| block.point.number < number);
             }
         }
     }
@@ -133,10 +143,13 @@ struct Model {
     saved: (Cursor, Consumer),
     /// The furthest that any reorganisation went below what was confirmed.
     deepest: bool,
+    answers: Address,
+    /// The last block that stays.
+    setup: u64,
 }
 
 impl Model {
-    fn new(confirmations: u64) -> Self {
+    fn new(confirmations: u64, only_some: bool) -> Self {
         let world = World::new(1);
         let me = key(1);
         let others = vec![key(2), key(3), key(4)];
@@ -144,7 +157,16 @@ impl Model {
             world.chain.fund(signer.address(), U256::from(1_000_000));
             now(world.client.deposit_eth(signer, &entity(signer), 1_000_000));
         }
-        let config = WatchConfig::new(entity(&me), &world.deployment, confirmations);
+        let token = Token::Erc20(world.tokens.erc20);
+        now(world.client.register_token(&me, &token));
+        let answers = now(deploy_code(&world.chain, &me, &TestAnswers::BYTECODE, &[]));
+        for question in 0..2_u8 {
+            let call = TestAnswers::setCall { name: [question; 32].into(), yes: true };
+            now(world.chain.execute(&me, Transaction::call(answers, call.abi_encode())));
+        }
+        let mut config = WatchConfig::new(entity(&me), &world.deployment, confirmations);
+        config.entities = only_some.then(|| [entity(&me), entity(&others[1])].into());
+        let setup = world.chain.newest().number;
         let watcher = Watcher::new(world.deployment.chain, config.clone(), &Cursor::default());
         Self {
             world,
@@ -155,6 +177,8 @@ impl Model {
             consumer: Consumer::default(),
             saved: Default::default(),
             deepest: false,
+            answers,
+            setup,
         }
     }
 
@@ -192,8 +216,8 @@ impl Model {
     fn dispute(&self, channel: u8) -> Option<(DisputeFact, Vec<u8>, Vec<u8>)> {
         let (left, right) = self.sides(channel);
         let mut found = None;
-        for (_, changes, _) in canonical(&self.world, None) {
-            for change in changes.into_iter().filter(|change| change.pair == pair(left, right)) {
+        for block in canonical(&self.world, None, None) {
+            for change in block.changes.into_iter().filter(|change| change.pair == pair(left, right)) {
                 match change.kind {
                     ChangeKind::Dispute { dispute, fills, body, .. } => found = Some((dispute, fills, body)),
                     ChangeKind::Closed { .. } => found = None,
@@ -208,17 +232,10 @@ impl Model {
         match op {
             Op::Fund(c, n) => {
                 let (a, b) = self.ends(c);
-                let funding =
-                    xln_chain::client::Funding { receiver: entity(a), peer: entity(b), amount: u128::from(n) };
-                let call = Depository::reserveToCollateralCall {
-                    token: 0,
-                    fundings: vec![xln_chain::contracts::depository::IDepository::Funding {
-                        receiver: (*funding.receiver.as_bytes()).into(),
-                        peer: (*funding.peer.as_bytes()).into(),
-                        amount: funding.amount,
-                    }],
-                };
-                self.send(a, Transaction::call(self.world.deployment.depository, call.abi_encode()));
+                let funding = Funding { receiver: entity(a), peer: entity(b), amount: u128::from(n) };
+                let operation = Operation::ReserveToCollateral { token: TokenId(0), fundings: vec![funding] };
+                let data = operation.calldata(&self.world.deployment, &entity(a)).unwrap();
+                self.send(a, Transaction::call(self.world.deployment.depository, data));
             }
             Op::StartEmpty(c, left) => {
                 let starter = if left { Side::Left } else { Side::Right };
@@ -251,10 +268,26 @@ impl Model {
                     self.act(c, by, ChainCall::FinalizeDispute { dispute, body, starter_fills, answerer_fills });
                 }
             }
+            Op::Settle(c, tokens, ondelta) => self.settle(c, tokens, ondelta.into()),
+            Op::Close(c, tokens) => self.close(c, tokens),
+            Op::Record(question, before) => {
+                let name = TestAnswers::answerCall { name: [question; 32].into() }.abi_encode();
+                let question = [&self.answers.0[..], &name].concat();
+                let not_before = UnixSeconds([0, GENESIS.0, GENESIS.0 + 2_000][usize::from(before)]);
+                let provider = self.world.deployment.subcontract_provider;
+                let call = ChainCall::Record { provider, instrument: 5, not_before, question };
+                self.act(0, &self.others[1], call);
+            }
+            Op::Board(who, board) => {
+                let board = (board > 0).then(|| Hash([board; 32]));
+                self.govern(who, &GovernCall::RecordBoard(board));
+            }
+            Op::Revoke(who, delegation) => {
+                self.govern(who, &GovernCall::RevokeDelegation(Hash([delegation; 32])));
+            }
             Op::Reveal(secrets) => {
                 let secrets = secrets.iter().map(|s| [*s; 32].into()).collect();
-                let call =
-                    xln_chain::contracts::subcontract_provider::SubcontractProvider::revealCall { kind: 1, secrets };
+                let call = SubcontractProvider::revealCall { kind: 1, secrets };
                 self.send(
                     &self.others[2],
                     Transaction::call(self.world.deployment.subcontract_provider, call.abi_encode()),
@@ -300,6 +333,50 @@ impl Model {
         }
     }
 
+    fn govern(&self, who: u8, call: &GovernCall) {
+        let who = if who == 0 { &self.me } else { &self.others[usize::from(who) - 1] };
+        self.send(who, Transaction::call(self.world.deployment.entity_provider, call.calldata()));
+    }
+
+    /// Tokens by the bits of a mask.
+    fn tokens(mask: u8) -> impl Iterator<Item = TokenId> {
+        [TokenId(0), TokenId(1)].into_iter().filter(move |token| mask >> token.0 & 1 == 1)
+    }
+
+    fn settle(&self, channel: u8, tokens: u8, ondelta: i128) {
+        let (left, right) = self.sides(channel);
+        let pair = pair(left, right);
+        let header = now(self.world.client.channel(&pair));
+        let diffs = Self::tokens(tokens).map(|token| TokenDiff { token, left: 0, right: 0, ondelta }).collect();
+        let update = SettlementUpdate { diffs, forgiven: Vec::new() };
+        let expiry = UnixSeconds(self.world.chain.now().0 + 3_000);
+        let domain = DepositoryDomain::from(&self.world.deployment.key());
+        let (epoch, nonce) = (header.epoch, header.settlement_nonce);
+        let bytes = update.encode().unwrap();
+        let digest = domain.cooperative_update(&pair.channel_key(), epoch, nonce, expiry, &bytes);
+        let [by_left, by_right] = [left, right].map(|key| key.sign_digest(&digest).unwrap());
+        let call = ChainCall::CooperativeUpdate { expiry, update, left: by_left, right: by_right };
+        self.act(channel, &self.others[2], call);
+    }
+
+    fn close(&self, channel: u8, tokens: u8) {
+        let (left, right) = self.sides(channel);
+        let pair = pair(left, right);
+        let header = now(self.world.client.channel(&pair));
+        let body = Body { tokens: Self::tokens(tokens).map(|token| (token, 0)).collect(), clauses: Vec::new() };
+        let body = body.encode().unwrap();
+        let expiry = UnixSeconds(self.world.chain.now().0 + 3_000);
+        let domain = DepositoryDomain::from(&self.world.deployment.key());
+        let (epoch, nonce) = (header.epoch, header.settlement_nonce);
+        let digest = domain.cooperative_close(&pair.channel_key(), epoch, nonce, expiry, &body);
+        let [by_left, by_right] = [left, right].map(|key| key.sign_digest(&digest).unwrap());
+        self.act(
+            channel,
+            &self.others[2],
+            ChainCall::CooperativeClose { expiry, body, left: by_left, right: by_right },
+        );
+    }
+
     fn evidence(&self, channel: u8, nonce: u64) -> xln_core::commitment::Evidence {
         let (left, right) = self.sides(channel);
         let epoch = now(self.world.client.channel(&pair(left, right))).epoch;
@@ -309,7 +386,7 @@ impl Model {
     /// How deep a reorganisation may go: the contracts themselves stay. Notes whether that is below anything confirmed.
     fn depth(&mut self, wanted: u64) -> u64 {
         let head = self.world.chain.newest().number;
-        let depth = wanted.min(head.saturating_sub(14));
+        let depth = wanted.min(head.saturating_sub(self.setup));
         let confirmed = self.watcher.confirmed().map_or(0, |p| p.number);
         self.deepest |= head - depth < confirmed || self.saved.0.last().is_some_and(|p| head - depth < p.number);
         depth
@@ -354,7 +431,7 @@ impl Model {
             while self.poll() {}
         }
         let head = self.world.chain.newest().number;
-        let expected = canonical(&self.world, Some(entity(&self.me)));
+        let expected = canonical(&self.world, Some(entity(&self.me)), self.config.entities.as_ref());
         let expected = &expected[..=usize::try_from(head - self.config.confirmations).unwrap()];
         let found: Vec<Block> = self.consumer.blocks.clone();
         for (expected, found) in expected.iter().zip(&found) {
@@ -370,91 +447,6 @@ fn body() -> Body {
     Body { tokens: vec![(TokenId(0), 0)], clauses: Vec::new() }
 }
 
-/// All blocks with what concerns one entity, or everybody, read one by one with the plainest of means.
-fn canonical(world: &World, entity: Option<EntityId>) -> Vec<Block> {
-    let filter = LogFilter {
-        addresses: vec![world.deployment.depository, world.deployment.subcontract_provider],
-        events: vec![
-            Depository::CollateralUpdated::SIGNATURE_HASH,
-            Depository::DisputeStarted::SIGNATURE_HASH,
-            Depository::DisputeAnswered::SIGNATURE_HASH,
-            Depository::EmptyState::SIGNATURE_HASH,
-            Depository::ChannelClosed::SIGNATURE_HASH,
-            SecretsRevealed::SIGNATURE_HASH,
-        ],
-    };
-    let key = world.deployment.key();
-    let mut known = BTreeSet::new();
-    let mut blocks = Vec::new();
-    for number in 0..=world.chain.newest().number {
-        let header = now(world.chain.header(number)).unwrap();
-        let (mut changes, mut reveals): (Vec<ChainChange>, Vec<Reveal>) = Default::default();
-        for log in now(world.chain.logs(header.hash, &filter)) {
-            if let Ok(event) = SecretsRevealed::decode_log_data(&log.data) {
-                for secret in event.secrets.into_iter().map(|s| Secret(s.0)) {
-                    let kind = HashKind::from_index(event.kind).unwrap();
-                    if known.insert((kind, secret)) {
-                        reveals.push(Reveal { provider: log.address, kind, secret, at: header.timestamp });
-                    }
-                }
-                continue;
-            }
-            let ends = [log.data.topics()[1], log.data.topics()[2]].map(|t| EntityId::parse(t.0).unwrap());
-            if entity.is_some_and(|entity| !ends.contains(&entity)) {
-                continue;
-            }
-            let pair = Pair::new(ends[0], ends[1]).unwrap();
-            let data = &log.data;
-            let kind = if let Ok(e) = Depository::CollateralUpdated::decode_log_data(data) {
-                ChangeKind::Collateral(TokenFact {
-                    token: TokenId(e.token),
-                    collateral: e.collateral,
-                    ondelta: e.ondelta,
-                })
-            } else if let Ok(e) = Depository::DisputeStarted::decode_log_data(data) {
-                ChangeKind::Dispute {
-                    epoch: e.epoch,
-                    dispute: fact(&e.dispute),
-                    fills: e.starterFills.to_vec(),
-                    body: vec![],
-                }
-            } else if let Ok(e) = Depository::DisputeAnswered::decode_log_data(data) {
-                ChangeKind::Dispute {
-                    epoch: e.epoch,
-                    dispute: fact(&e.dispute),
-                    fills: e.answererFills.to_vec(),
-                    body: vec![],
-                }
-            } else if let Ok(e) = Depository::EmptyState::decode_log_data(data) {
-                let Some(ChangeKind::Dispute { body, .. }) = changes.last_mut().map(|c| &mut c.kind) else {
-                    panic!("a body without a start")
-                };
-                *body = e.body.to_vec();
-                continue;
-            } else {
-                let e = Depository::ChannelClosed::decode_log_data(data).unwrap();
-                ChangeKind::Closed { epoch: e.epoch, settlement_nonce: e.settlementNonce }
-            };
-            changes.push(ChainChange { key, pair, kind });
-        }
-        blocks.push((header.point(key.chain), changes, reveals));
-    }
-    blocks
-}
-
-fn fact(d: &xln_chain::contracts::depository::IDepository::Dispute) -> DisputeFact {
-    DisputeFact {
-        nonce: d.nonce,
-        started_at: UnixSeconds(d.startedAt.to::<u64>()),
-        starter: if d.starterIsLeft { Side::Left } else { Side::Right },
-        answered: d.answered,
-        answered_at: UnixSeconds(d.answeredAt.to::<u64>()),
-        body_hash: Hash(d.bodyHash.0),
-        starter_fills_hash: Hash(d.starterFillsHash.0),
-        answerer_fills_hash: Hash(d.answererFillsHash.0),
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -462,9 +454,10 @@ proptest! {
     fn facts_add_up_to_the_canonical_chain(
         confirmations in 0..6_u64,
         batch in 1..5_u64,
+        only_some in any::<bool>(),
         ops in prop::collection::vec(op(), 5..60),
     ) {
-        let mut model = Model::new(confirmations);
+        let mut model = Model::new(confirmations, only_some);
         model.config.batch_blocks = batch;
         for op in ops {
             model.run(op);
