@@ -1,6 +1,7 @@
 //! Steps on subcontracts of instruments: promises that depend on a debt, on time, or on a contract's answer.
 
 use alloy_sol_types::SolCall;
+use xln_chain::client::Question;
 use xln_chain::contracts::test_answers::TestAnswers;
 use xln_chain::{Chain, Transaction};
 use xln_core::subcontract::{ConditionTerms, CreditDefaultSwapTerms, ScheduleTerms};
@@ -11,6 +12,7 @@ use xln_merkle::keccak256;
 use super::ground::now;
 use super::plan::{DAY_S, Plan, Planned, out_of_range};
 use super::refusal::{Refusal, RunError, Verdict};
+use super::shadow::Operation as Reckoned;
 use super::step::{Act, Clause, ClauseKind};
 use super::world::{Asked, Named, World};
 
@@ -65,8 +67,7 @@ impl World {
                 let reference = self.id(clause.reference.as_deref().ok_or_else(malformed("reference"))?)?;
                 let reference = *reference.as_bytes();
                 let terms = CreditDefaultSwapTerms { payer, amount, expiry, not_before, reference, debt_token: token };
-                let question =
-                    [key.depository.0.as_slice(), &reference, &token.0.to_be_bytes()].concat();
+                let question = [key.depository.0.as_slice(), &reference, &token.0.to_be_bytes()].concat();
                 (CREDIT_DEFAULT_SWAP, terms.encode(), Some(question))
             }
             ClauseKind::Schedule => {
@@ -97,7 +98,7 @@ impl World {
             Ok(terms) => terms,
             Err(error) => return Ok(Err(Refusal::of(&error))),
         };
-        let asked = question.map(|question| Asked { provider, instrument, not_before, question });
+        let asked = question.map(|question| Asked { instrument, not_before, question });
         let named = Named { by: by.clone(), peer: peer.clone(), key, secret: None, asked, id: None };
         let transition = Transition::AddSubcontract { key, provider, instrument, tokens: vec![token], terms };
         let planned = self.propose(by, peer, transition)?;
@@ -110,17 +111,17 @@ impl World {
     /// [`RunError`] of the chain.
     pub(super) fn set_flag(&mut self, name: &str, value: bool, chain: Option<&str>) -> Result<Verdict, RunError> {
         let places = self.ground.places.iter().filter(|(place, _)| chain.is_none_or(|chain| chain == *place));
-        let call = TestAnswers::setCall { name: flag(name).0.into(), value }.abi_encode();
+        let call = TestAnswers::setCall { name: flag(name).0.into(), yes: value }.abi_encode();
         let mut receipts = Vec::new();
-        for (_, place) in places {
+        for (name, place) in places {
             let call = Transaction::call(place.answers, call.clone());
-            receipts.push(now(place.client.chain().execute(&self.ground.runner, call)));
+            receipts.push((name.clone(), now(place.client.chain().execute(&self.ground.runner, call))));
         }
         if receipts.is_empty() {
             return Err(RunError::Unknown { kind: "chain", name: chain.unwrap_or_default().to_owned() });
         }
-        for receipt in receipts {
-            let verdict = self.receipt(receipt)?;
+        for (chain, receipt) in receipts {
+            let verdict = self.receipt_of(&chain, &Reckoned::Flag { name: flag(name), value }, receipt)?;
             if verdict.is_err() {
                 return Ok(verdict);
             }
@@ -139,9 +140,10 @@ impl World {
         };
         let key = self.party(by.unwrap_or(&made.peer))?.signer.clone();
         let place = self.ground.place_of(&made.key).ok_or(RunError::Value("depository"))?;
-        let Asked { provider: _, instrument, not_before, question } = asked;
-        let sent = now(place.client.record(&key, instrument, not_before, &question));
-        self.receipt(sent)
+        let Asked { instrument, not_before, question } = asked;
+        let operation = Reckoned::Record { instrument, not_before, question: question.clone() };
+        let sent = now(place.client.record(&key, &[Question { instrument, not_before, question }]));
+        let chain = self.ground.name_of(&made.key);
+        self.receipt_of(&chain, &operation, sent)
     }
 }
-

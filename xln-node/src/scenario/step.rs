@@ -338,7 +338,6 @@ pub struct Arguments {
 /// A subcontract of an instrument: `by` may have to pay, `peer` benefits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the language's own words, specified in docs/scenarios.md")]
 pub struct Clause {
     #[serde(rename = "as")]
     pub name: String,
