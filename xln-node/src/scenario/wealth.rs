@@ -103,6 +103,11 @@ impl Wealth {
         let (Some(mut expected), Some(moves), Some(found)) = (before.sums, before.moves, world.wealth()) else {
             return Ok(());
         };
+        // On one chain it may have worked, and been refused on the other.
+        let partly = matches!(step.act, Act::Finalize(_)) && world.ground.places.len() > 1;
+        if refused && partly {
+            return Ok(());
+        }
         let group = matches!(step.act, Act::Together { .. } | Act::OneBlock { .. });
         for (number, part) in moves.iter().enumerate() {
             let part_refused = group && world.parts.get(number).is_some_and(Option::is_some);
