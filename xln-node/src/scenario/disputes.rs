@@ -286,6 +286,9 @@ impl World {
                 body = node.evidence(&peer, key, &dispute.body_hash)?.map(|evidence| evidence.body);
             }
         }
+        // A forged state is in nobody's store, and yet somebody showed it.
+        let remembered = self.remembered.values().flatten().map(|evidence| &evidence.body);
+        let body = body.or_else(|| remembered.into_iter().find(|body| body_hash(body) == dispute.body_hash).cloned());
         let given = |hash: &Hash| running.shown.get(hash).cloned().unwrap_or_default();
         let (starter_fills, mut answerer_fills) =
             (given(&dispute.starter_fills_hash), given(&dispute.answerer_fills_hash));

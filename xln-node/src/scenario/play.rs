@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use xln_core::types::Pair;
+use xln_core::state::TokenState;
+use xln_core::types::{Pair, TokenId};
 
 use super::disputes::Answering;
 use super::file::Scenario;
@@ -286,7 +287,9 @@ impl World {
             for (peer, channel) in party.node()?.machine().channels() {
                 for (key, s) in &channel.state().subchannels {
                     let peer = self.name(peer);
-                    lines.push(format!("{name}-{peer} chain {}: {:?} {:?}", key.chain.0, s.tokens, s.dispute));
+                    let (tokens, dispute) =
+                        if whole { (s.tokens.clone(), s.dispute) } else { (agreed(&s.tokens), None) };
+                    lines.push(format!("{name}-{peer} chain {}: {tokens:?} {dispute:?}", key.chain.0));
                     lines.push(format!("{name}-{peer} chain {}: {:?} {:?}", key.chain.0, s.pending, s.settlement));
                 }
             }
@@ -314,6 +317,12 @@ impl World {
         let name = |pair: &Pair| format!("{}-{}", self.name(&pair.left()), self.name(&pair.right()));
         self.pairs().iter().map(|pair| (name(pair), height(pair))).collect()
     }
+}
+
+/// What two sides have agreed, without what the chain says: that may be recorded at any time.
+fn agreed(tokens: &BTreeMap<TokenId, TokenState>) -> BTreeMap<TokenId, TokenState> {
+    let bare = |state: &TokenState| TokenState { collateral: 0, ondelta: 0, ..state.clone() };
+    tokens.iter().map(|(id, state)| (*id, bare(state))).collect()
 }
 
 fn flatten(steps: &[Value], parts: &mut Vec<Part>) -> Result<(), RunError> {

@@ -103,6 +103,11 @@ impl Wealth {
         let (Some(mut expected), Some(moves), Some(found)) = (before.sums, before.moves, world.wealth()) else {
             return Ok(());
         };
+        // On one chain it may have worked, and been refused on the other.
+        let partly = matches!(step.act, Act::Finalize(_)) && world.ground.places.len() > 1;
+        if refused && partly {
+            return Ok(());
+        }
         let group = matches!(step.act, Act::Together { .. } | Act::OneBlock { .. });
         for (number, part) in moves.iter().enumerate() {
             let part_refused = group && world.parts.get(number).is_some_and(Option::is_some);
@@ -171,6 +176,20 @@ impl Wealth {
             Act::Settle { payment, .. } => {
                 let (by, peer, token, amount) = self.locks.get(payment)?;
                 return Some(pay(by, peer, token, *amount));
+            }
+            Act::Route { by, via, to, token, amount, fee_ppm, .. } => {
+                let (mut carried, million) = (amount.0, I256::try_from(1_000_000).ok()?);
+                add(&mut sums, to, token, carried);
+                for hop in via.iter().rev() {
+                    let up = carried
+                        .wrapping_mul(I256::try_from(*fee_ppm).ok()?)
+                        .wrapping_add(million)
+                        .wrapping_sub(I256::ONE);
+                    let fee = up.checked_div(million)?;
+                    add(&mut sums, hop, token, fee);
+                    carried = carried.wrapping_add(fee);
+                }
+                add(&mut sums, by, token, carried.wrapping_neg());
             }
             Act::Fill { swap, give: fill, .. } => return self.fill(swap, *fill),
             Act::Settlement { by, peer, forgive, submit: true, .. } => {

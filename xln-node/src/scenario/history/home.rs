@@ -97,6 +97,11 @@ impl Homeward {
                 if !agreed && !locked {
                     continue;
                 }
+                let tried = self.attempts.entry((pair, chain.clone())).or_default();
+                *tried = tried.saturating_add(1);
+                if *tried > ATTEMPTS {
+                    continue;
+                }
                 // No state lists a token that was put in while nothing could be agreed, and whoever holds a state counters the
                 // empty one with it: the token is added first.
                 for coin in teller.cast.tokens.iter().filter(|coin| coin.chain == *chain) {
@@ -106,8 +111,6 @@ impl Homeward {
                         first.push(json!({ "do": "credit", "by": a, "peer": b, "token": coin.name, "amount": "0" }));
                     }
                 }
-                let tried = self.attempts.entry((pair, chain.clone())).or_default();
-                *tried = tried.saturating_add(1);
                 let (a, b) = if teller.random.chance(50) { (a, b) } else { (b, a) };
                 match *tried {
                     1 if teller.random.chance(40) => {

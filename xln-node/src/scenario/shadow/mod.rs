@@ -5,6 +5,7 @@
 mod books;
 mod chain;
 mod compare;
+mod dispute;
 pub(crate) mod planted;
 
 use std::collections::BTreeMap;
