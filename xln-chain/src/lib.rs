@@ -16,7 +16,7 @@ pub mod sender;
 pub mod watch;
 
 pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
-pub use client::{DepositoryClient, EntityClient};
+pub use client::{BatchBuilder, DepositoryClient, EntityClient};
 pub use deploy::{Deployment, Periods, TestTokens};
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};
