@@ -5,6 +5,7 @@
 mod chain;
 pub mod client;
 pub mod codec;
+pub mod conformance;
 pub mod contracts;
 pub mod deploy;
 pub mod embedded;

@@ -24,53 +24,43 @@ use xln_core::crypto::LocalSigner;
 use xln_core::proof::DepositoryDomain;
 use xln_core::types::{EntityId, Pair, TokenId};
 
-pub const ETH: TokenId = TokenId(0);
+const ETH: TokenId = TokenId(0);
 
 /// What a contract's refusal is called.
-pub fn refused<T: std::fmt::Debug>(result: Result<T, ChainError>) -> &'static str {
+fn refused<T: std::fmt::Debug>(result: Result<T, ChainError>) -> &'static str {
     result.unwrap_err().revert_name().expect("a contract refused")
 }
 
 impl World {
-    pub fn domain(&self) -> DepositoryDomain {
+    fn domain(&self) -> DepositoryDomain {
         DepositoryDomain::from(&self.deployment.key())
     }
 
     /// Puts wei into a reserve, from an account that nobody asks about.
-    pub fn give(&self, to: EntityId, wei: u128) {
+    fn give(&self, to: EntityId, wei: u128) {
         let bank = key(250);
         self.chain.fund(bank.address(), U256::from(wei));
         now(self.client.deposit_eth(&bank, &to, wei));
     }
 
-    pub fn reserve(&self, entity: &EntityId) -> u128 {
+    fn reserve(&self, entity: &EntityId) -> u128 {
         now(self.client.reserve(entity, ETH))
     }
 
-    pub fn collateral(&self, pair: &Pair) -> (u128, i128) {
+    fn collateral(&self, pair: &Pair) -> (u128, i128) {
         let facts = now(self.client.collaterals(pair, &[ETH]));
         (facts[0].collateral, facts[0].ondelta)
     }
 
     /// Locks wei into a channel in favour of one end.
-    pub fn lock(&self, receiver: EntityId, peer: EntityId, wei: u128) {
+    fn lock(&self, receiver: EntityId, peer: EntityId, wei: u128) {
         let bank = key(250);
-        self.give(bank.entity_id(), wei);
+        self.give(entity(&bank), wei);
         now(self.client.reserve_to_collateral(&bank, ETH, &[Funding { receiver, peer, amount: wei }]));
     }
 
-    pub fn act(&self, by: &LocalSigner, pair: Pair, call: ChainCall, how: &Authority) -> Result<Receipt, ChainError> {
+    fn act(&self, by: &LocalSigner, pair: Pair, call: ChainCall, how: &Authority) -> Result<Receipt, ChainError> {
         let action = ChainAction { key: self.deployment.key(), pair, call };
         attempt(self.client.submit_by(by, &action, how))
-    }
-}
-
-pub trait EntityOf {
-    fn entity_id(&self) -> EntityId;
-}
-
-impl EntityOf for LocalSigner {
-    fn entity_id(&self) -> EntityId {
-        entity(self)
     }
 }
