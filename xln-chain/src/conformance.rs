@@ -103,12 +103,7 @@ fn facts_key(case: &Case) -> Vec<(u64, u128, &[u8])> {
 }
 
 /// Cases with the same facts, ascending in time, on one chain.
-fn run_group(
-    sample: &Sample,
-    ground: &dyn Ground,
-    group: &[Case],
-    report: &mut Report,
-) -> Result<(), Disagreement> {
+fn run_group(sample: &Sample, ground: &dyn Ground, group: &[Case], report: &mut Report) -> Result<(), Disagreement> {
     let chain = ground.chain();
     let mut facts: Vec<_> = group.first().map(|case| case.facts.iter().collect()).unwrap_or_default();
     facts.sort_by_key(|(_, answer)| answer.at);
@@ -128,7 +123,8 @@ fn run_group(
             apply(&chain, ground, sample, &sample.data, (case.started_at, case.deadline))?;
         let agreed = match &case.moves {
             Some(expected) => {
-                undecided_until.is_none() && expected.iter().map(|moved| I256::try_from(*moved).ok()).eq(moves.iter().copied().map(Some))
+                undecided_until.is_none()
+                    && expected.iter().map(|moved| I256::try_from(*moved).ok()).eq(moves.iter().copied().map(Some))
             }
             None => undecided_until == case.undecided_until,
         };

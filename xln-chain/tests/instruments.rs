@@ -153,8 +153,7 @@ fn conditions() {
     let calldata = TestAnswers::answerCall { name: [7; 32].into() }.abi_encode();
     for (payer, amount, fallback) in [(Side::Left, 10, 0), (Side::Right, AMOUNT_BOUND - 1, 30)] {
         let (expiry, not_before, target) = (UnixSeconds(T + 2_000), UnixSeconds(T + 2_000), ground.answers);
-        let terms =
-            ConditionTerms { payer, amount, fallback, expiry, not_before, target, calldata: calldata.clone() };
+        let terms = ConditionTerms { payer, amount, fallback, expiry, not_before, target, calldata: calldata.clone() };
         let report = compare(&Condition, &ground.sample(terms.encode().unwrap(), &[1_500], &[]), &ground).unwrap();
         println!("{report:?}");
         assert!(report.cases > 50 && report.encodings > 500, "{report:?}");
@@ -218,10 +217,19 @@ impl Instrument for Wrong {
         }
         PriceOption.quote(terms)
     }
-    fn outcome(&self, terms: &Terms<'_>, answers: &[Option<Answer>], clock: &Clock) -> Result<Outcome, InstrumentError> {
+    fn outcome(
+        &self,
+        terms: &Terms<'_>,
+        answers: &[Option<Answer>],
+        clock: &Clock,
+    ) -> Result<Outcome, InstrumentError> {
         // It decides by half the price.
         let answers: Vec<_> = answers.iter().map(|a| a.map(|a| Answer { value: a.value / 2, ..a })).collect();
-        let answers = if self.0 == 0 { answers } else { answers.iter().map(|a| a.map(|a| Answer { value: a.value * 2, ..a })).collect() };
+        let answers = if self.0 == 0 {
+            answers
+        } else {
+            answers.iter().map(|a| a.map(|a| Answer { value: a.value * 2, ..a })).collect()
+        };
         PriceOption.outcome(terms, &answers, clock)
     }
     fn canonical(&self, terms: &Terms<'_>) -> Result<Vec<u8>, InstrumentError> {
@@ -238,5 +246,8 @@ fn the_kit_finds_what_differs() {
     assert!(matches!(found, Err(Disagreement::Differs { .. })), "{found:?}");
     let sample = ground.sample(option(ground.feed, false, 100, 100_000_000).encode().unwrap(), &[], &[]);
     let found = compare(&Wrong(1), &sample, &ground);
-    assert!(matches!(found, Err(Disagreement::Encoding { by_contract: false, .. } | Disagreement::Differs { .. })), "{found:?}");
+    assert!(
+        matches!(found, Err(Disagreement::Encoding { by_contract: false, .. } | Disagreement::Differs { .. })),
+        "{found:?}"
+    );
 }

@@ -41,12 +41,7 @@ pub(super) fn run(state: &State, moment: &Moment, from: Address, tx: &Transactio
 }
 
 /// The same in the name of any address, also a contract's, as `eth_call` does.
-pub(super) fn simulate(
-    state: &State,
-    moment: &Moment,
-    from: Address,
-    tx: &Transaction,
-) -> Result<Outcome, ChainError> {
+pub(super) fn simulate(state: &State, moment: &Moment, from: Address, tx: &Transaction) -> Result<Outcome, ChainError> {
     execute(state, moment, from, tx, true)
 }
 

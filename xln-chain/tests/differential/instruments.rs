@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use alloy_primitives::I256;
 use alloy_sol_types::SolCall;
+use xln_chain::Transaction;
 use xln_chain::client::Question;
 use xln_chain::contracts::price_option::PriceOption as PriceOptionContract;
 use xln_chain::contracts::test_answers::TestAnswers;
 use xln_chain::contracts::test_feed::TestFeed;
 use xln_chain::deploy::deploy_code;
-use xln_chain::Transaction;
 use xln_core::limits::MAX_LOCK_S;
 use xln_core::proof::{Allowance, Batch, Clause};
 use xln_core::subcontract::{
@@ -61,7 +61,12 @@ impl Outside {
 
 impl Stage {
     /// A clause of one of the four, sometimes malformed, and perhaps a plan to record its fact.
-    pub fn instrument(&self, random: &mut Random, tokens: &[(TokenId, i128)], plan: &mut BTreeMap<Hash, Asking>) -> Clause {
+    pub fn instrument(
+        &self,
+        random: &mut Random,
+        tokens: &[(TokenId, i128)],
+        plan: &mut BTreeMap<Hash, Asking>,
+    ) -> Clause {
         let amount = if random.chance(3) { random.wide() } else { random.amount(126) };
         let payer = if random.chance(50) { Side::Left } else { Side::Right };
         let not_before = match random.below(4) {
@@ -120,8 +125,7 @@ impl Stage {
                 2 => asked.until.plus(1),
                 _ => self.now().plus(random.below(WINDOW_S + 200)),
             };
-            let question =
-                Question { instrument, not_before: asked.not_before, question: asked.question.clone() };
+            let question = Question { instrument, not_before: asked.not_before, question: asked.question.clone() };
             let name = fact_key(instrument, asked.not_before, &asked.question).unwrap();
             let value = if instrument > 255 { random.amount(110) } else { 0 };
             plan.insert(name, Asking { at: at.max(self.now()), question, value });

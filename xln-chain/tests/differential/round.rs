@@ -14,8 +14,8 @@ use xln_core::proof::{
     SettlementUpdate, SwapItem, TokenDiff, TokenSplit,
 };
 use xln_core::types::{
-    Address, ChainId, DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact, TokenId,
-    UnixSeconds,
+    Address, ChainId, DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact,
+    TokenId, UnixSeconds,
 };
 
 use crate::common::*;
@@ -116,7 +116,15 @@ impl Stage {
         for n in 0..11 {
             let body = Body { tokens: vec![(stage.tokens[4], -1_000 - n)], clauses: Vec::new() };
             let evidence = stage.sign(&mut Random::new(n as u64), &pair, &body);
-            stage.dispute(&mut Random::new(0), &mut Tally::default(), &pair, starter, evidence, &body, &Plan::default());
+            stage.dispute(
+                &mut Random::new(0),
+                &mut Tally::default(),
+                &pair,
+                starter,
+                evidence,
+                &body,
+                &Plan::default(),
+            );
         }
         stage.base = (stage.world.chain.newest().number, stage.ledger.clone(), stage.epochs.clone());
         stage

@@ -39,7 +39,11 @@ fn a_batch_by_itself_does_all_in_order_and_reports_what_it_skipped() {
     assert!(!outcome.is_complete());
     assert_eq!((world.reserve(&me), world.reserve(&peer)), (60, 50));
     assert_eq!(world.collateral(&pair(&alice, &bob)).0, 300);
-    assert_eq!((outcome.next_nonce, now(world.client.batch_nonce(&me))), (0, 0), "without a signature no nonce is used");
+    assert_eq!(
+        (outcome.next_nonce, now(world.client.batch_nonce(&me))),
+        (0, 0),
+        "without a signature no nonce is used"
+    );
 }
 
 #[test]
@@ -54,14 +58,20 @@ fn a_relayed_batch_counts_once_and_until_its_expiry() {
     let expiry = world.chain.now().plus(100);
     let batch = pay(0, expiry);
     let signature = alice.sign_digest(&batch.digest()).unwrap();
-    assert_eq!(refused(attempt(world.client.relay(&carol, &batch, &bob.sign_digest(&batch.digest()).unwrap()))), "InvalidSignature");
+    assert_eq!(
+        refused(attempt(world.client.relay(&carol, &batch, &bob.sign_digest(&batch.digest()).unwrap()))),
+        "InvalidSignature"
+    );
     assert_eq!(now(world.client.relay(&carol, &batch, &signature)).next_nonce, 1);
     assert_eq!(refused(attempt(world.client.relay(&carol, &batch, &signature))), "InvalidSignature");
     let (last, late) = (pay(1, expiry), pay(2, expiry));
     world.chain.set_time(expiry);
     now(world.client.relay(&carol, &last, &alice.sign_digest(&last.digest()).unwrap()));
     world.chain.advance(1);
-    assert_eq!(refused(attempt(world.client.relay(&carol, &late, &alice.sign_digest(&late.digest()).unwrap()))), "Expired");
+    assert_eq!(
+        refused(attempt(world.client.relay(&carol, &late, &alice.sign_digest(&late.digest()).unwrap()))),
+        "Expired"
+    );
     assert_eq!((world.reserve(&entity(&alice)), world.reserve(&entity(&bob))), (80, 20));
 }
 
@@ -82,7 +92,11 @@ fn update(world: &World, hub: &LocalSigner, peer: &LocalSigner, own: i128) -> Ch
     let nobody = Signature::new(vec![1]).unwrap();
     let by_peer = peer.sign_digest(&digest).unwrap();
     let (left, right) = if hub_is_left { (nobody, by_peer) } else { (by_peer, nobody) };
-    ChainAction { key: world.deployment.key(), pair, call: ChainCall::CooperativeUpdate { expiry, update, left, right } }
+    ChainAction {
+        key: world.deployment.key(),
+        pair,
+        call: ChainCall::CooperativeUpdate { expiry, update, left, right },
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Boards, operators and holders who vote, as owners of reserves and channels.
 
 use xln_chain::client::{
-    Authority, EntityClient, GovernCall, Holder, Operation, ProposalKind, ProposalStage, Registration, Share, VotingTerms,
+    Authority, EntityClient, GovernCall, Holder, Operation, ProposalKind, ProposalStage, Registration, Share,
+    VotingTerms,
 };
 use xln_chain::{EmbeddedChain, U256};
 use xln_core::chain::ChainCall;
-use xln_core::crypto::{Signature, SignOutcome, Signer};
+use xln_core::crypto::{SignOutcome, Signature, Signer};
 use xln_core::entity::{Board, Delegation, Limit, OperatorSigner, Permission, Permissions};
 use xln_core::proof::{Body, SettlementUpdate, TokenDiff};
 use xln_core::types::{EntityId, Hash, Pair, Side, UnixSeconds};
@@ -152,8 +153,7 @@ fn holders_decide_an_update_of_their_channel_by_vote() {
     let (left, right, ondelta) = if side.is_left() { (200, 0, -200) } else { (0, 200, 0) };
     let update = SettlementUpdate { diffs: vec![TokenDiff { token: ETH, left, right, ondelta }], forgiven: vec![] };
     let expiry = world.chain.now().plus(100_000);
-    let digest =
-        world.domain().cooperative_update(&pair.channel_key(), 0, 0, expiry, &update.encode().unwrap());
+    let digest = world.domain().cooperative_update(&pair.channel_key(), 0, 0, expiry, &update.encode().unwrap());
     let kind = ProposalKind::Approve { digest, permission: Permission::Withdraw };
     let number = now(client.propose(&key(3), us, kind));
     let proposal = now(client.proposal(number)).unwrap();

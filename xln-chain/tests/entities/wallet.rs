@@ -160,16 +160,14 @@ fn a_wallet_starts_with_the_empty_state_and_agrees_to_an_update() {
 
     let body = Body { tokens: vec![(ETH, 0)], clauses: vec![] };
     let hash = xln_core::proof::body_hash(&body.encode().unwrap());
-    let digest =
-        world.domain().dispute_start(&pair.channel_key(), 0, xln_core::types::Nonce(0), &hash, &[], expiry);
+    let digest = world.domain().dispute_start(&pair.channel_key(), 0, xln_core::types::Nonce(0), &hash, &[], expiry);
     assert!(!now(world.client.entities().is_valid(&us, &digest, &wallet.sign(&digest), Permission::States)));
     let start = ChainCall::StartEmptyDispute { starter: side, tokens: vec![ETH] };
     let signed = Authority::Signed { signature: wallet.sign(&digest), expiry };
     world.chain.advance(1);
     assert_eq!(refused(world.act(&anybody, pair, start.clone(), &signed)), "Expired");
     let expiry = world.chain.now();
-    let digest =
-        world.domain().dispute_start(&pair.channel_key(), 0, xln_core::types::Nonce(0), &hash, &[], expiry);
+    let digest = world.domain().dispute_start(&pair.channel_key(), 0, xln_core::types::Nonce(0), &hash, &[], expiry);
     let signed = Authority::Signed { signature: wallet.sign(&digest), expiry };
     world.act(&anybody, pair, start, &signed).unwrap();
     assert!(now(world.client.channel(&pair)).dispute.is_some());

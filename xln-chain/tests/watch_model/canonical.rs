@@ -113,7 +113,9 @@ fn change(world: &World, entity: Option<EntityId>, log: &Log, changes: &mut Vec<
         changes.push(ChainChange { key, pair, kind });
     } else if let Ok(e) = Depository::ChannelClosed::decode_log_data(data) {
         let (epoch, settlement_nonce, token) = head(e.head);
-        changes.pop_if(|last| matches!(last.kind, ChangeKind::Closed { epoch: of, .. } if of == epoch) && last.pair == pair);
+        changes.pop_if(|last| {
+            matches!(last.kind, ChangeKind::Closed { epoch: of, .. } if of == epoch) && last.pair == pair
+        });
         changes.extend(token.map(|token| ChainChange { key, pair, kind: collateral(token, U256::ZERO) }));
         changes.push(ChainChange { key, pair, kind: ChangeKind::Closed { epoch, settlement_nonce } });
     } else if let Ok(e) = Depository::DisputeStarted::decode_log_data(data) {

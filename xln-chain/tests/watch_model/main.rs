@@ -370,7 +370,11 @@ impl Model {
         let (epoch, nonce) = (header.epoch, header.settlement_nonce);
         let digest = domain.cooperative_close(&pair.channel_key(), epoch, nonce, expiry, &body);
         let [by_left, by_right] = [left, right].map(|key| key.sign_digest(&digest).unwrap());
-        self.act(channel, &self.others[2], ChainCall::CooperativeClose { expiry, body, left: by_left, right: by_right });
+        self.act(
+            channel,
+            &self.others[2],
+            ChainCall::CooperativeClose { expiry, body, left: by_left, right: by_right },
+        );
     }
 
     fn evidence(&self, channel: u8, nonce: u64) -> xln_core::commitment::Evidence {
