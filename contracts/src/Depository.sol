@@ -10,7 +10,7 @@ import {IEntityProvider} from "./interfaces/IEntityProvider.sol";
 /// What is called often is here; the rest is code of the extension, which it makes itself and runs as its own.
 contract Depository is Disputes {
     uint256 private immutable CHAIN_ID = block.chainid;
-    bytes32 private immutable DOMAIN = _buildDomain();
+    bytes32 private immutable DOMAIN = _buildDomain(address(this));
     address private immutable EXTENSION;
 
     constructor(address entityProvider_, uint40 disputeWindow_) State(entityProvider_, disputeWindow_) {
@@ -20,7 +20,7 @@ contract Depository is Disputes {
     }
 
     function _domain() internal view override returns (bytes32) {
-        return block.chainid == CHAIN_ID ? DOMAIN : _buildDomain();
+        return block.chainid == CHAIN_ID ? DOMAIN : _buildDomain(address(this));
     }
 
     fallback() external payable {

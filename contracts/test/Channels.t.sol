@@ -383,4 +383,87 @@ contract ChannelsTest is Base {
         dep.reserveToReserve(left, 0, 1000);
         eq(reserves(left, 0), 1000, "to itself");
     }
+
+    /// The short form of a funding refuses what the long one does.
+    function test_fund_range() public {
+        depositEth(leftAddr, 1 << 119);
+        vm.prank(leftAddr);
+        dep.reserveToCollateral(0, Codec.funding(rightAddr, 100));
+        settle(Codec.diff(0, 0, 0, type(int128).max - 100));
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.AmountOutOfRange.selector);
+        dep.reserveToCollateral(0, Codec.funding(rightAddr, 1));
+        bytes4[4] memory why = [
+            IDepositoryTypes.InvalidChannel.selector,
+            IDepositoryTypes.InvalidEntity.selector,
+            IDepositoryTypes.ZeroAmount.selector,
+            IDepositoryTypes.MalformedFundings.selector
+        ];
+        bytes[4] memory bad = [
+            Codec.funding(leftAddr, 1), Codec.funding(address(0), 1), Codec.funding(rightAddr, 0), abi.encodePacked(uint8(0xb1), rightAddr, new bytes(17))
+        ];
+        for (uint256 i; i < 4; ++i) {
+            vm.prank(leftAddr);
+            vm.expectRevert(why[i]);
+            dep.reserveToCollateral(0, bad[i]);
+        }
+        vm.prank(leftAddr);
+        vm.expectRevert(IDepositoryTypes.MalformedFundings.selector);
+        dep.reserveToCollateral(usd, abi.encodePacked(uint8(0xa2), rightAddr, uint8(1)));
+    }
+
+    /// Any form gives the same, whoever is left.
+    function test_fund_forms(bool byLeft, uint64 amount) public {
+        vm.assume(amount != 0);
+        (address me, address other) = byLeft ? (leftAddr, rightAddr) : (rightAddr, leftAddr);
+        depositEth(me, uint256(amount) * 3);
+        bytes memory data = bytes.concat(
+            Codec.funding(other, amount),
+            abi.encodePacked(uint8(0x28), entity(other), amount),
+            abi.encodePacked(uint8(0xc8), me, amount)
+        );
+        // The last is invalid: both ends are the caller.
+        vm.prank(me);
+        vm.expectRevert(IDepositoryTypes.InvalidChannel.selector);
+        dep.reserveToCollateral(0, data);
+        data = bytes.concat(
+            Codec.funding(other, amount),
+            abi.encodePacked(uint8(0x28), entity(other), amount),
+            abi.encodePacked(uint8(0xc8), other, amount)
+        );
+        vm.prank(me);
+        dep.reserveToCollateral(0, data);
+        (uint128 c, int128 o) = bucket(0);
+        eq(c, 3 * uint256(amount), "collateral");
+        eqi(o, int256(uint256(amount)) * (byLeft ? int256(2) : int256(1)), "two for the caller, one for the other");
+    }
+
+    /// Right's outflow pays what it owes left: the event shows left's reserve after that.
+    function test_update_eventAfterOlderDebts() public {
+        close(Codec.one(0, 1500));
+        eq(dep.debtTotal(right, 0), 500, "owes");
+        depositEth(rightAddr, 600);
+        bytes memory u = Codec.diff(0, -10, -20, 0);
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.Settled(
+            left, right, uint256(7) << 96 | uint256(1) << 64 | uint256(1) << 32, 30, uint256(2490) << 128 | 80
+        );
+        settle(u);
+        yes(reserves(left, 0) == 2490 && reserves(right, 0) == 80, "as told");
+    }
+
+    function test_events_ofACloseAndWithoutTokens() public {
+        fund(leftAddr, 0, 100);
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.Settled(left, right, uint256(1) << 32, 0, 0);
+        settle(hex"0000");
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.ChannelClosed(
+            left, right, uint256(7) << 96 | uint256(1) << 64 | uint256(1) << 32, uint256(930) << 128 | 1070
+        );
+        close(Codec.one(0, -70));
+        vm.expectEmit(true, true, true, true);
+        emit IDepositoryTypes.ChannelClosed(left, right, uint256(2) << 64 | uint256(1) << 32, 0);
+        close(hex"0000");
+    }
 }

@@ -213,7 +213,7 @@ contract ClausesTest is Base {
             abi.encodePacked(uint16(1), uint8(2), uint40(T0), entry),
             abi.encodePacked(uint16(1), uint8(17), uint40(T0), h, uint8(0), new bytes(17)),
             abi.encodePacked(uint16(1), uint8(6 << 5), uint40(T0), h, uint8(0), new bytes(6)),
-            abi.encodePacked(uint16(1), uint8(1), uint40(T0), h, uint8(2), uint8(20))
+            abi.encodePacked(uint16(1), uint8(1), uint40(T0), entry, h, uint8(2), uint8(20))
         ];
         Codec.Clause[] memory list = new Codec.Clause[](7);
         for (uint256 i; i < 6; ++i) list[i] = clause(address(provider), bad[i], 100, 100);

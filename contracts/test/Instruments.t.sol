@@ -278,6 +278,27 @@ contract InstrumentsTest is Base {
         check(c, 3, terms, abi.encodePacked(address(debts), right, usd), 0);
     }
 
+    /// Rule 9: one boundary, `<=`, of the expiry and of the deadline, for records and for waiting.
+    function test_rule9_factsHaveOneBoundary() public {
+        debts.set(right, usd, 1);
+        bytes memory q = abi.encodePacked(address(debts), right, usd);
+        for (uint256 i; i < 2; ++i) {
+            uint256 notBefore = T0 + i;
+            bytes memory terms =
+                abi.encodePacked(uint8(0), uint128(7), uint40(i == 0 ? T0 + 50 : T0 + 500), uint40(notBefore), right, usd);
+            context.deadline = uint40(i == 0 ? T0 + 500 : T0 + 50);
+            atTime(T0 + 50);
+            (int256 moved, uint256 pending) = move(3, terms);
+            yes(moved == 0 && pending == T0 + 50, "may still be recorded");
+            record(3, notBefore, q);
+            (moved, pending) = move(3, terms);
+            yes(moved == 7 && pending == 0, "recorded in the last second");
+            context.deadline = uint40(T0 + 49);
+            (moved, pending) = move(3, terms);
+            yes(moved == 0 && pending == 0, "recorded too late");
+        }
+    }
+
     /// A record of another Depository's debts is nothing to this one.
     function test_default_asksItsOwnDepository() public {
         Debts other = new Debts();
@@ -451,6 +472,15 @@ contract InstrumentsTest is Base {
         bad(why, abi.encodePacked(id, uint8(2), uint8(0), uint8(2), said));
         bad(why, abi.encodePacked(id, uint8(5), uint8(0), uint8(1), uint24(0), abi.encode(moves(0, 0, 5), 0)));
         bad(why, abi.encodePacked(id, uint8(2), uint8(0)));
+        // At most four tokens, even where there are more.
+        for (uint256 n = 4; n < 6; ++n) {
+            bytes memory many = abi.encodePacked(id, uint8(n), hex"0001020304");
+            assembly {
+                mstore(many, add(3, n))
+            }
+            if (n == 5) vm.expectRevert(why);
+            provider.applyBatch(new int256[](5), new uint256[](5), abi.encodePacked(many, abi.encode(new int256[](n), 0)), context);
+        }
         bad(wrong, abi.encodePacked(id, uint8(1), uint8(1), said));
         bad(wrong, abi.encodePacked(id, uint8(2), uint8(1), uint8(0), abi.encode(moves(1, 1, 3), 0)));
         bad(wrong, abi.encodePacked(id, uint8(2), uint8(1), uint8(0), abi.encode(moves(1, 1, 1), 0)));

@@ -1,8 +1,9 @@
 #!/usr/bin/perl
-# Reads lists of mutants. `list`: name, test, filter, "quick" or "-". `files NAME`: what it changes. `apply NAME DIR`: changes
+# Reads lists of mutants. `list`: name, test, filter, "quick" or "-", package. `files NAME`: what it changes. `apply NAME DIR`: changes
 # it in DIR, or fails if a text is not there exactly once. A mutant:
 #   == name
 #   test BINARY FILTER        the test that must turn red
+#   package NAME              optional, xln-core if not given
 #   quick                     optional
 #   file PATH                 then one or more of
 #   <<<<
@@ -27,8 +28,9 @@ for my $path (@ARGV) {
             elsif ($part eq 'old') { $old .= $line; }
             else { $new .= $line; }
         }
-        elsif ($line =~ /^== (\S+)$/) { die "two mutants $1" if $mutants{$1}; $m = { name => $1, quick => '-', edits => [] }; $mutants{$1} = $m; push @order, $1; }
+        elsif ($line =~ /^== (\S+)$/) { die "two mutants $1" if $mutants{$1}; $m = { name => $1, quick => '-', package => 'xln-core', edits => [] }; $mutants{$1} = $m; push @order, $1; }
         elsif ($line =~ /^test (\S+) (\S+)$/) { ($m->{test}, $m->{filter}) = ($1, $2); }
+        elsif ($line =~ /^package (\S+)$/) { $m->{package} = $1; }
         elsif ($line =~ /^quick$/) { $m->{quick} = 'quick'; }
         elsif ($line =~ /^file (\S+)$/) { $file = $1; }
         elsif ($line eq "<<<<\n") { ($part, $old, $new) = ('old', '', ''); }
@@ -36,7 +38,7 @@ for my $path (@ARGV) {
     }
 }
 if ($mode eq 'list') {
-    print join("\t", $_, @{ $mutants{$_} }{qw(test filter quick)}), "\n" for @order;
+    print join("\t", $_, @{ $mutants{$_} }{qw(test filter quick package)}), "\n" for @order;
     exit 0;
 }
 my $m = $mutants{$name} or die "no mutant $name\n";

@@ -200,13 +200,29 @@ fn limits_of_bodies_hold_at_the_limit_and_not_beyond() {
 #[test]
 fn foreign_bytes_are_refused_by_name() {
     let bytes = body_with(vec![Batch::Payments(vec![payment()])]).encode().expect("valid");
-    let flags = bytes.len() - 55;
+    // One payment: the head stands before an offset of no bytes and the amount's own.
+    let amount_size = payment().amount.to_be_bytes().iter().skip_while(|byte| **byte == 0).count();
+    let head = bytes.len() - amount_size - 1;
     let with = |at: usize, byte: u8| {
         let mut bytes = bytes.clone();
         bytes[at] = byte;
         Body::parse(&bytes)
     };
-    assert_eq!(with(flags, 4), Err(BodyError::UnknownFlags(4)));
+    assert_eq!(with(head, 0x40), Err(BodyError::UnknownFlags(0x40)));
+    // Sizes beyond the least: an amount with a leading zero, and offsets where there are none.
+    let sizes = head - 32 - 6;
+    let longer = |sizes_byte: u8, extra: usize| {
+        let mut long = bytes.clone();
+        long[sizes] = sizes_byte;
+        (0..extra).for_each(|_| long.insert(head + 1, 0));
+        long[sizes - 3] += extra as u8;
+        Body::parse(&long)
+    };
+    let size = amount_size as u8;
+    assert_eq!(longer(size + 1, 1), Err(BodyError::UnknownFlags(size + 1)));
+    assert_eq!(longer(1 << 5 | size, 1), Err(BodyError::UnknownFlags(1 << 5 | size)));
+    assert_eq!(longer(17, 17 - amount_size), Err(BodyError::Truncated));
+    assert_eq!(with(sizes + 5, bytes[sizes + 5] ^ 1).map(|_| ()), Ok(()), "another expiry");
     assert_eq!(with(0, 33), Err(BodyError::TooManyTokens { found: 33 }));
     assert_eq!(with(41, 34), Err(BodyError::TooManyClauses { found: 34 }));
     let offer = body_with(vec![Batch::Swap(swap())]).encode().expect("valid");

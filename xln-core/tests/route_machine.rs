@@ -323,6 +323,18 @@ fn an_outgoing_lock_that_a_close_dropped_is_no_failure() {
         net.settle();
         assert_eq!((pending(&net, 0, 1), balance(&net, 1, 0)), (0, 505));
     }
+    // It was there before the lock came.
+    let mut net = line(3);
+    configure(&mut net, 2, |c| c.routing = None);
+    let reveal = revealed(&net, 1);
+    block(&mut net, &[0, 1, 2], (1, 2), vec![], vec![reveal]);
+    let route = plan(&net, &[1, 2], 500, 1);
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1));
+    block(&mut net, &[0, 1, 2], (1, 2), closed(), vec![]);
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), balance(&net, 1, 0)), (0, 505));
     // It never does: the payer takes it back after the expiry, the hop never gives it away.
     let (mut net, _) = held();
     block(&mut net, &[0, 1, 2], (1, 2), closed(), vec![]);
@@ -377,6 +389,48 @@ fn a_refused_block_fails_nothing_until_it_is_outranked() {
     net.settle();
     assert_eq!(pending(&net, 0, 1), 0);
     assert_eq!(failure(&net, &route), Some((0, FailureCode::ChannelUnavailable)));
+}
+
+/// The block is refused for something else in it, and what was to be passed on comes apart in the queue, too late for its
+/// expiry: the refused state is live all the same.
+#[test]
+fn what_comes_apart_in_the_queue_fails_only_when_outranked() {
+    let mut net = line(3);
+    configure(&mut net, 2, |c| c.depositories.retain(|d| d.key == KEY));
+    let lock = Lock { kind: KIND, hash: secret(1).hash(KIND), expiry: net.now.plus(5000) };
+    let route = Route::new(&hops(&net, &[1, 2], FEE_PPM, 4000), 500, &lock, &[6; 32]).unwrap();
+    tell(&mut net, 1, 2, pay(1)).unwrap();
+    let held = net.wire.pop_front().unwrap();
+    tell(&mut net, 1, 2, open(KEY2)).unwrap();
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!(chan(&net, 1, 2).queued(), 2);
+    net.wire.push_back(held);
+    let refused = |net: &Net| net.parties[1].events.iter().any(|e| matches!(e, Event::Refused { .. }));
+    while !refused(&net) {
+        if net.wire.front().is_some_and(|(from, _, _)| *from == 2) && chan(&net, 1, 2).queued() == 0 {
+            net.now = UnixSeconds(1_000_000 + 5001);
+        }
+        assert!(net.deliver());
+    }
+    assert_eq!((chan(&net, 1, 2).queued(), pending(&net, 1, 2)), (0, 0));
+    net.wire.retain(|(from, to, _)| (*from, *to) != (1, 2));
+    net.settle();
+    assert_eq!(pending(&net, 0, 1), 1, "it could still be shown");
+    connect_all(&mut net);
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (0, 0));
+    assert_eq!(failure(&net, &route), Some((0, FailureCode::ExpiryTooSoon)));
+}
+
+/// After `Memo`, whatever stands between: enums grow at their end only. The rest by hand from `docs/wire.md`.
+#[test]
+fn a_failure_on_the_wire() {
+    let failure = Transition::FailPayment { key: KEY, id: 300, reason: vec![9, 8] };
+    let bytes = xln_core::codec::encode(&failure).unwrap();
+    assert!((16..=19).contains(&bytes[0]));
+    let rest = [&[1][..], &[0xd0; 20], &[0xfb, 0x2c, 0x01], &[2, 9, 8]].concat();
+    assert_eq!(bytes[1..], rest);
 }
 
 #[test]

@@ -318,6 +318,13 @@ fn a_loaded_state_holds_what_its_instruments_say() {
         s.check()
     };
     assert_eq!(broken(&|s| s.holds[0].left = 59), Err(StateError::HoldMismatch));
+    // Holds that add up, and are not what the terms cost.
+    let mut cheap = s.clone();
+    let subchannel = cheap.subchannels.get_mut(&KEY).unwrap();
+    subchannel.tokens.get_mut(&USD).unwrap().left_hold = 59;
+    let Some(Pending::Subcontract(found)) = subchannel.pending.get_mut(&1) else { panic!() };
+    found.holds[0].left = 59;
+    assert_eq!(cheap.check(), Err(StateError::HoldMismatch));
     assert_eq!(broken(&|s| s.asks.clear()), Err(StateError::HoldMismatch));
     assert_eq!(broken(&|s| s.asks[0].key = Hash([1; 32])), Err(StateError::HoldMismatch));
     assert_eq!(broken(&|s| s.last = T0), Err(StateError::HoldMismatch));
@@ -343,7 +350,8 @@ impl xln_core::subcontract::Instrument for Wild {
         terms: &xln_core::subcontract::Terms<'_>,
     ) -> Result<xln_core::subcontract::Quote, xln_core::subcontract::InstrumentError> {
         let held = u128::from(terms.data[0]);
-        let holds = vec![xln_core::subcontract::Hold { left: held, right: 5 }];
+        let mut holds = vec![xln_core::subcontract::Hold::default(); terms.tokens.len()];
+        holds[0] = xln_core::subcontract::Hold { left: held, right: 5 };
         Ok(xln_core::subcontract::Quote { holds, questions: vec![], last: UnixSeconds(u64::MAX) })
     }
     fn outcome(
@@ -360,6 +368,22 @@ impl xln_core::subcontract::Instrument for Wild {
     ) -> Result<Vec<u8>, xln_core::subcontract::InstrumentError> {
         Ok(terms.data.to_vec())
     }
+}
+
+#[test]
+fn a_token_that_nothing_is_held_of_stays_while_it_is_wanted() {
+    let mut instruments = Instruments::built_in();
+    let outcome = Outcome::Pays { moves: vec![0, 0], rest: None };
+    instruments.register(KEY.chain, PROVIDER, 300, Arc::new(Wild(outcome))).unwrap();
+    let mut s = base(100);
+    let mut applier = Applier::with_instruments(&mut s, Left, T0, &instruments);
+    let (tokens, terms) = (vec![USD, EUR], vec![10]);
+    let add = Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 300, tokens, terms };
+    applier.apply(&add).unwrap();
+    let remove = Transition::RemoveToken { key: KEY, token: EUR };
+    assert_eq!(applier.apply(&remove), Err(E::NotEmpty));
+    applier.apply(&settle(1)).unwrap();
+    applier.apply(&remove).unwrap();
 }
 
 fn wild(moves: Vec<i128>, rest: Option<Vec<u8>>) -> Result<(u128, u128, i128), E> {

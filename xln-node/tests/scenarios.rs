@@ -9,7 +9,7 @@ use xln_node::scenario::Options;
 use xln_node::scenario::report::{Show, run_file};
 
 fn play(path: &Path) -> Result<(), Failed> {
-    let show = Show { json: true, options: Options { trace: false, model: true } };
+    let show = Show { json: true, options: Options { trace: false, model: true, volatile: false } };
     let mut out = Vec::new();
     let report = run_file(path, show, &mut out).map_err(|error| error.to_string())?;
     report.error.map_or(Ok(()), |error| Err(error.into()))

@@ -24,14 +24,14 @@ abstract contract Eip712 is State {
     );
     bytes32 private constant BATCH = keccak256("Batch(bytes32 entity,uint64 nonce,uint64 expiry,bytes operations)");
 
-    function _buildDomain() internal view returns (bytes32) {
+    function _buildDomain(address depository) internal view returns (bytes32) {
         return keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("xln Depository"),
                 keccak256("1"),
                 block.chainid,
-                address(this)
+                depository
             )
         );
     }

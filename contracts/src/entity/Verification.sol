@@ -143,7 +143,7 @@ abstract contract Verification is IGovernance {
                 if (end != pos + 2) {
                     // The threshold was reached without this one.
                     if (missing == 0) return false;
-                    if (!_signed(above, depth + 1, signature.word(member), digest, signature[pos + 2:end], permission)) {
+                    if (!_signed(above, depth + 1, signature.bytes32At(member), digest, signature[pos + 2:end], permission)) {
                         return false;
                     }
                     uint256 weight = signature.u32(member + 32);
@@ -163,7 +163,7 @@ abstract contract Verification is IGovernance {
             uint256 sum;
             uint256 last;
             for (uint256 pos = BOARD_HEAD - 1; pos < board.length; pos += MEMBER) {
-                uint256 member = uint256(board.word(pos));
+                uint256 member = uint256(board.bytes32At(pos));
                 uint256 weight = board.u32(pos + 32);
                 if (weight == 0 || (sum != 0 && member <= last)) return false;
                 last = member;
@@ -208,7 +208,7 @@ abstract contract Verification is IGovernance {
             if (permissions > ALL_PERMISSIONS || permissions >> uint8(permission) & 1 == 0) return false;
             uint256 last;
             for (uint256 pos = DELEGATION_HEAD; pos < head.length; pos += LIMIT) {
-                uint256 key = uint256(head.word(pos));
+                uint256 key = uint256(head.bytes32At(pos));
                 if (pos != DELEGATION_HEAD && key <= last) return false;
                 last = key;
             }
@@ -226,7 +226,7 @@ abstract contract Verification is IGovernance {
         uint256 key = block.chainid << 192 | uint256(uint160(depository)) << 32 | token;
         uint256 end = DELEGATION_HEAD + signature.u8(31) * LIMIT;
         for (uint256 pos = DELEGATION_HEAD; pos < end; pos += LIMIT) {
-            if (uint256(signature.word(pos)) == key) return signature.u128(pos + 32);
+            if (uint256(signature.bytes32At(pos)) == key) return signature.u128(pos + 32);
         }
     }
 

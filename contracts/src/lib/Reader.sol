@@ -8,4 +8,10 @@ library Reader {
             value := shr(216, calldataload(add(data.offset, pos)))
         }
     }
+
+    function bytes32At(bytes calldata data, uint256 pos) internal pure returns (bytes32 value) {
+        assembly ("memory-safe") {
+            value := calldataload(add(data.offset, pos))
+        }
+    }
 }

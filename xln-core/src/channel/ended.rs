@@ -77,9 +77,7 @@ impl Channel {
     pub(crate) fn routed(&self) -> impl Iterator<Item = (SubchannelKey, u64)> {
         self.tip.state.subchannels.iter().flat_map(move |(key, subchannel)| {
             let mine = |pending: &Pending| match pending {
-                Pending::Payment(p) => {
-                    p.payer != self.me && p.onion.first().is_some_and(|tag| *tag != super::cross::CROSS_TAG)
-                }
+                Pending::Payment(p) => p.payer != self.me && crate::route::is_onion(&p.onion),
                 Pending::Swap(_) | Pending::Subcontract(_) => false,
             };
             subchannel.pending.iter().filter(move |(_, pending)| mine(pending)).map(|(id, _)| (*key, *id))

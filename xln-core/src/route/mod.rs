@@ -11,7 +11,7 @@ mod policy;
 pub use failure::{FailureCode, fail, open_failure, pass_on};
 pub use fee::{fee, with_fee};
 pub use keys::{InvalidOnionKey, OnionKey, OnionPublicKey, SharedSecret};
-pub use onion::{Layer, MAX_HOPS, ONION_BYTES, OnionError, Peeled, peel, wrap};
+pub use onion::{Layer, MAX_HOPS, ONION_BYTES, OnionError, Peeled, is_onion, peel, wrap};
 pub use plan::{Hop, Lock, Route, RouteError};
 pub(crate) use policy::Leg;
 pub use policy::{Equivalence, ExpectedPayment, RoutingPolicy};

@@ -149,6 +149,12 @@ pub fn peel(onion: &[u8], key: &OnionKey, (kind, hash): (HashKind, &Hash)) -> Re
     Ok(Peeled { layer, next: assemble(&next_key, rest, next_tag), shared })
 }
 
+/// Whether the bytes that a payment carries say that they are an onion. Other first bytes are other people's.
+#[must_use]
+pub fn is_onion(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&VERSION)
+}
+
 fn assemble(ephemeral: &OnionPublicKey, slots: &[u8], tag: &[u8; MAC]) -> Vec<u8> {
     [&[VERSION], ephemeral.as_bytes().as_slice(), slots, tag].concat()
 }

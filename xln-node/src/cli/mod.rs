@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
-use crate::scenario::Options;
 use crate::scenario::report::{Show, run_file};
+use crate::scenario::{Options, history};
 use crate::vectors;
 
 /// Payment channels with reserve credit.
@@ -25,6 +25,8 @@ pub struct Cli {
 enum Command {
     /// Plays scenario files on real machines, stores, messages and contracts.
     Scenario(ScenarioArgs),
+    /// Plays random histories on core and bytecode and compares every number.
+    Histories(HistoriesArgs),
     /// Checks vector files against this library.
     Vectors(VectorsArgs),
 }
@@ -37,6 +39,22 @@ struct VectorsArgs {
     /// Writes one of the project's own files to stdout.
     #[arg(long, value_name = "NAME", conflicts_with = "files", value_parser = PossibleValuesParser::new(vectors::own_names()))]
     emit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct HistoriesArgs {
+    /// How many.
+    #[arg(long, default_value_t = 2000)]
+    count: u64,
+    /// The first one's seed; the others' follow.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where a difference is kept, made small, as a scenario file.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    keep: PathBuf,
+    /// Writes the story of the first seed to stdout instead, as far as it holds.
+    #[arg(long)]
+    tell: bool,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +82,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let done = match self.command {
             Command::Scenario(args) => args.run(),
+            Command::Histories(args) => args.run(),
             Command::Vectors(args) => args.run(),
         };
         match done {
@@ -79,6 +98,27 @@ impl Cli {
     }
 }
 
+impl HistoriesArgs {
+    fn run(self) -> std::io::Result<bool> {
+        if self.tell {
+            writeln!(std::io::stdout().lock(), "{:#}", history::tale(self.seed).file())?;
+            return Ok(true);
+        }
+        let bar = progress(usize::try_from(self.count).unwrap_or(usize::MAX));
+        let outcome = history::play_many(self.seed, self.count, &|| bar.inc(1));
+        bar.finish_and_clear();
+        if let Some(finding) = outcome.finding {
+            complain(&format!("seed {}: {}", finding.seed, finding.difference.text));
+            let small = history::shrink(&finding);
+            let path = history::keep(&small, &self.keep)?;
+            complain(&format!("{} steps of it are kept in {}", small.tale.steps.len(), path.display()));
+            return Ok(false);
+        }
+        writeln!(std::io::stdout().lock(), "{}{} histories, nothing differs", outcome.tally, outcome.histories)?;
+        Ok(true)
+    }
+}
+
 fn complain(text: &str) {
     // Nobody is left to be told if stderr is gone too.
     let _ = writeln!(std::io::stderr().lock(), "xln: {text}");
@@ -87,7 +127,7 @@ fn complain(text: &str) {
 impl ScenarioArgs {
     fn run(self) -> std::io::Result<bool> {
         let json = self.json || (!self.table && !std::io::stdout().is_terminal());
-        let show = Show { json, options: Options { trace: self.trace, model: self.model } };
+        let show = Show { json, options: Options { trace: self.trace, model: self.model, volatile: false } };
         let bar = progress(self.files.len());
         for path in &self.files {
             // Collected first, so that the progress bar and the report never write into each other.

@@ -13,6 +13,7 @@ use super::ground::now;
 use super::party::watcher;
 use super::plan::{Plan, Planned};
 use super::refusal::{Refusal, RunError, Verdict};
+use super::shadow::Operation;
 use super::step::{Act, Answer, Arguments};
 use super::world::World;
 
@@ -240,7 +241,8 @@ impl World {
         let action = ChainAction { key: *key, pair: *pair, call };
         let place = self.ground.place_of(key).ok_or(RunError::Value("depository"))?;
         let sent = now(place.client.submit(&self.party(&answer.by)?.signer, &action));
-        self.receipt(sent)
+        let chain = self.ground.name_of(key);
+        self.receipt_of(&chain, &Operation::Act { by: self.id(&answer.by)?, action: Box::new(action) }, sent)
     }
 
     fn counter_call(

@@ -27,7 +27,9 @@ impl World {
                 let place = self.ground.place(chain)?;
                 place.chain.reorg(*depth);
                 // Something must stand where it was, or nobody could tell it from a node that is behind.
+                let gone_from = place.chain.newest().number.saturating_add(1);
                 place.chain.mine();
+                self.shadow.roll_back(chain, gone_from);
                 self.touched = true;
             }
             _ => return Ok(None),

@@ -244,6 +244,19 @@ impl Ground {
         self.places.values().find(|place| place.client.deployment().key() == *key)
     }
 
+    /// The name of a subchannel's chain; empty if there is none.
+    #[must_use]
+    pub fn name_of(&self, key: &SubchannelKey) -> String {
+        let found = self.places.iter().find(|(_, place)| place.client.deployment().key() == *key);
+        found.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// The subchannel of a token that was found.
+    #[must_use]
+    pub fn key_of(&self, token: &TokenPlace) -> Option<SubchannelKey> {
+        self.places.get(&token.chain).map(|place| place.client.deployment().key())
+    }
+
     /// The subchannel of a token.
     ///
     /// # Errors

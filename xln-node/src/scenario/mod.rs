@@ -8,6 +8,7 @@ mod expect;
 mod faults;
 mod file;
 mod ground;
+pub mod history;
 mod model;
 mod party;
 mod plan;
@@ -17,7 +18,9 @@ mod refusal;
 pub mod report;
 mod reserves;
 mod route;
+mod shadow;
 mod step;
+mod wealth;
 mod world;
 
 use std::path::Path;

@@ -18,10 +18,8 @@ impl World {
     ///
     /// # Errors
     /// [`RunError::Model`] names the one that does not hold.
-    pub fn check_model(&self) -> Result<(), RunError> {
-        for name in self.ground.tokens.keys() {
-            self.check_conserved(name)?;
-        }
+    pub fn check_model(&mut self) -> Result<(), RunError> {
+        self.check_shadow()?;
         for pair in self.pairs() {
             let mut tips = Vec::new();
             let mut busy = self.network.is_cut(&pair);
@@ -43,7 +41,12 @@ impl World {
     }
 
     /// What a Depository holds is reserves and collateral, and nothing of it came from nowhere.
-    fn check_conserved(&self, name: &str) -> Result<(), RunError> {
+    pub(super) fn check_conserved(&self, chain: &str) -> Result<(), RunError> {
+        let mut tokens = self.ground.tokens.iter().filter(|(_, token)| token.chain == chain);
+        tokens.try_for_each(|(name, _)| self.check_conserved_token(name))
+    }
+
+    fn check_conserved_token(&self, name: &str) -> Result<(), RunError> {
         let token = self.ground.find(name)?;
         let client = &self.ground.place(&token.chain)?.client;
         let held = self.ground.external(token, client.deployment().depository)?;
@@ -68,7 +71,7 @@ impl World {
         Ok(())
     }
 
-    fn all_pairs(&self) -> Vec<xln_core::types::Pair> {
+    pub(super) fn all_pairs(&self) -> Vec<xln_core::types::Pair> {
         let ids: Vec<_> = self.parties.values().map(|party| party.id).collect();
         let pairs = ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b)));
         pairs.filter(|(a, b)| a < b).filter_map(|(a, b)| xln_core::types::Pair::new(a, b).ok()).collect()

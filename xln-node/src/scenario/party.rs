@@ -1,7 +1,8 @@
 //! One entity of a scenario: its key, its node on a durable store, and its own watchers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use alloy_primitives::U256;
 use xln_chain::watch::WatchConfig;
@@ -10,7 +11,7 @@ use xln_core::channel::ChannelConfig;
 use xln_core::crypto::LocalSigner;
 use xln_core::machine::Effects;
 use xln_core::types::{EntityId, UnixSeconds};
-use xln_storage::DefaultStore;
+use xln_storage::{DefaultStore, MemoryStore, Storage};
 
 use super::ground::Ground;
 use super::refusal::RunError;
@@ -18,6 +19,32 @@ use crate::driver::{Node, NodeOptions, import};
 
 /// Small enough that stories of some length go through snapshots.
 const SNAPSHOT_EVERY: u64 = 48;
+
+/// What a party's node writes to.
+pub(super) type Store = Box<dyn Storage>;
+
+/// Where a party keeps its stores; each life after a backup has a new one.
+pub enum Shelf {
+    /// Files in a folder, as durable as a real node's.
+    Folder(PathBuf),
+    /// Memory, for stories without end. Whoever crashes loses nothing that it has written, as with files.
+    Memory(Vec<Arc<MemoryStore>>),
+}
+
+impl Shelf {
+    fn open(&mut self, life: usize) -> Result<Store, RunError> {
+        match self {
+            Self::Folder(path) => Ok(Box::new(DefaultStore::open(path.join(format!("store-{life}")))?)),
+            Self::Memory(stores) => {
+                if stores.len() <= life {
+                    stores.resize_with(life.saturating_add(1), Arc::default);
+                }
+                let store = stores.get(life).ok_or(RunError::Value("store"))?;
+                Ok(Box::new(Arc::clone(store)))
+            }
+        }
+    }
+}
 
 /// One entity.
 pub struct Party {
@@ -28,18 +55,18 @@ pub struct Party {
     /// Its id.
     pub id: EntityId,
     options: NodeOptions,
-    folder: PathBuf,
-    node: Option<Node<DefaultStore>>,
+    shelf: Shelf,
+    node: Option<Node<Store>>,
     watchers: BTreeMap<String, Watcher>,
     /// Kept by `backup`.
     backups: BTreeMap<String, Vec<u8>>,
-    lives: u64,
+    lives: usize,
     /// What it held outside at the start, by token.
     pub baseline: BTreeMap<String, U256>,
 }
 
 impl Party {
-    /// A party with an empty store below `folder`.
+    /// A party with an empty store.
     ///
     /// # Errors
     /// [`RunError`] if the store cannot be made.
@@ -48,7 +75,7 @@ impl Party {
         signer: LocalSigner,
         config: ChannelConfig,
         ground: &Ground,
-        folder: &Path,
+        shelf: Shelf,
         now: UnixSeconds,
     ) -> Result<Self, RunError> {
         let id = xln_core::crypto::Signer::entity(&signer);
@@ -58,7 +85,7 @@ impl Party {
             signer,
             id,
             options,
-            folder: folder.to_owned(),
+            shelf,
             node: None,
             watchers: BTreeMap::new(),
             backups: BTreeMap::new(),
@@ -73,7 +100,7 @@ impl Party {
     }
 
     fn start(&mut self, ground: &Ground, now: UnixSeconds) -> Result<Effects, RunError> {
-        let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
+        let store = self.shelf.open(self.lives)?;
         let (node, effects) = Node::open(store, Box::new(self.signer.clone()), self.options.clone(), now)?;
         for (name, place) in &ground.places {
             let cursor = node.kept(name)?.map(|bytes| Cursor::parse(&bytes));
@@ -94,7 +121,7 @@ impl Party {
     ///
     /// # Errors
     /// None while the scenario runs.
-    pub fn node(&self) -> Result<&Node<DefaultStore>, RunError> {
+    pub fn node(&self) -> Result<&Node<Store>, RunError> {
         self.node.as_ref().ok_or(RunError::Value("a node is not running"))
     }
 
@@ -102,7 +129,7 @@ impl Party {
     ///
     /// # Errors
     /// None while the scenario runs.
-    pub fn node_mut(&mut self) -> Result<&mut Node<DefaultStore>, RunError> {
+    pub fn node_mut(&mut self) -> Result<&mut Node<Store>, RunError> {
         self.node.as_mut().ok_or(RunError::Value("a node is not running"))
     }
 
@@ -150,7 +177,7 @@ impl Party {
             let unknown = || RunError::Unknown { kind: "backup", name: name.to_owned() };
             let bytes = self.backups.get(name).ok_or_else(unknown)?;
             self.lives = self.lives.saturating_add(1);
-            let store = DefaultStore::open(self.folder.join(format!("store-{}", self.lives)))?;
+            let store = self.shelf.open(self.lives)?;
             drop(import(store, self.id, &self.options.config, bytes)?);
         }
         self.start(ground, now)

@@ -10,6 +10,7 @@ use super::file::Scenario;
 use super::plan::Plan;
 use super::refusal::{Refusal, RunError, Verdict};
 use super::step::{Act, Refused, Step};
+use super::wealth::Wealth;
 use super::world::World;
 
 /// How a story is played.
@@ -19,6 +20,8 @@ pub struct Options {
     pub trace: bool,
     /// Check the rules that always hold after every step.
     pub model: bool,
+    /// Keep the nodes' stores in memory.
+    pub volatile: bool,
 }
 
 /// What became of one step.
@@ -47,6 +50,7 @@ pub struct Play {
     steps: std::vec::IntoIter<Value>,
     number: usize,
     model: bool,
+    wealth: Wealth,
 }
 
 impl Play {
@@ -56,7 +60,8 @@ impl Play {
     /// [`RunError`] if the file cannot be played.
     pub fn new(scenario: Scenario, options: Options) -> Result<Self, RunError> {
         let steps = scenario.steps.clone().into_iter();
-        Ok(Self { world: World::new(scenario, options.trace)?, steps, number: 0, model: options.model })
+        let world = World::new(scenario, options)?;
+        Ok(Self { world, steps, number: 0, model: options.model, wealth: Wealth::default() })
     }
 
     /// Plays the next step; `None` at the end. After a step that is not ok the story is over.
@@ -83,10 +88,26 @@ impl Play {
 
     fn play(&mut self, value: &Value) -> Result<Option<Refusal>, RunError> {
         let step = Step::parse(value)?;
-        let refusal = self.world.step(&step)?;
-        if self.model {
-            self.world.check_model()?;
+        self.play_step(&step)
+    }
+
+    /// Steps over which wealth was compared.
+    pub(super) const fn compared(&self) -> u64 {
+        self.wealth.compared
+    }
+
+    /// Plays one step that is not in the file, as [`Play::next_step`] does.
+    ///
+    /// # Errors
+    /// [`RunError`] for what does not hold.
+    pub(super) fn play_step(&mut self, step: &Step) -> Result<Option<Refusal>, RunError> {
+        if !self.model {
+            return self.world.step(step);
         }
+        let change = self.wealth.before(&self.world, step);
+        let refusal = self.world.step(step)?;
+        self.world.check_model()?;
+        self.wealth.after(&self.world, step, refusal.is_some(), change)?;
         Ok(refusal)
     }
 }
@@ -106,23 +127,46 @@ impl World {
         (self.touched, self.gas) = (false, 0);
         self.failures.clear();
         self.sent_routes.clear();
+        self.parts.clear();
         match &step.act {
             Act::Expect(expect) => self.check(expect).map(|()| None),
             Act::Together { steps } | Act::OneBlock { steps } => self.group(step, steps).map(|()| None),
             act => {
                 self.open_first(act)?;
-                let before = if step.refused == Refused::No { None } else { Some(self.fingerprint()?) };
+                let whole = step.refused != Refused::Maybe;
+                let before = if self.must_stay(step) { Some(self.fingerprint(whole)?) } else { None };
                 let mut verdict = self.act(act)?;
+                let accepted = verdict.is_ok();
                 self.finish(step)?;
                 if let (Ok(()), Some((_, refusal))) = (&verdict, self.failures.first()) {
                     verdict = Err(refusal.clone());
                 }
-                if let (Err(_), Some(before)) = (&verdict, before) {
-                    compare(&before, &self.fingerprint()?)?;
+                // What was agreed and signed stays open when the chain refuses it.
+                let signed = accepted && matches!(act, Act::Settlement { .. } | Act::Close { .. });
+                if let (Err(_), Some(before), true) = (&verdict, before, whole || !signed) {
+                    compare(&before, &self.fingerprint(whole)?)?;
                 }
                 judge(step, verdict)
             }
         }
+    }
+
+    /// Whether a refusal of this step must leave everything as it is. Where it is not known whether there will be one,
+    /// the step must be one action, and nothing else may be on its way.
+    fn must_stay(&self, step: &Step) -> bool {
+        match step.refused {
+            Refused::No => false,
+            Refused::Yes | Refused::With(_) => true,
+            Refused::Maybe => !self.touched && self.ground.places.len() == 1 && self.is_quiet() && step.act.is_single(),
+        }
+    }
+
+    /// Whether no line is cut and nothing between any two is unfinished.
+    pub(super) fn is_quiet(&self) -> bool {
+        let pairs = self.pairs();
+        self.submissions.is_empty()
+            && self.deferred.is_empty()
+            && pairs.iter().all(|pair| !self.network.is_cut(pair) && self.is_level(pair))
     }
 
     fn open_first(&mut self, act: &Act) -> Result<(), RunError> {
@@ -173,7 +217,8 @@ impl World {
         for part in &parts {
             self.open_first(&part.step.act)?;
         }
-        let before = self.fingerprint()?;
+        let must_stay = matches!(outer.refused, Refused::Yes | Refused::With(_));
+        let before = if must_stay { self.fingerprint(true)? } else { String::new() };
         let mut plans: Vec<(String, Vec<(usize, Plan)>)> = Vec::new();
         for (number, part) in parts.iter_mut().enumerate() {
             let act = &part.step.act;
@@ -211,9 +256,14 @@ impl World {
     }
 
     fn judge_group(&mut self, outer: &Step, parts: Vec<Part>, before: &str) -> Result<(), RunError> {
+        if outer.refused == Refused::Maybe {
+            self.parts = parts.into_iter().map(|part| part.verdict.err()).collect();
+            return Ok(());
+        }
+        self.parts = parts.iter().map(|part| part.verdict.as_ref().err().cloned()).collect();
         if outer.refused != Refused::No {
             let refused = parts.into_iter().find_map(|part| part.verdict.err());
-            compare(before, &self.fingerprint()?)?;
+            compare(before, &self.fingerprint(true)?)?;
             return judge(outer, refused.map_or(Ok(()), Err)).map(|_| ());
         }
         for (number, part) in (1_usize..).zip(parts) {
@@ -223,11 +273,12 @@ impl World {
         Ok(())
     }
 
-    /// Everything that a refused step must leave as it was: money, promises, disputes; not heights, ids and times.
-    fn fingerprint(&self) -> Result<String, RunError> {
+    /// Everything that a refused step must leave as it was: money, promises, disputes; not heights, ids and times. What is
+    /// not `whole` leaves the chains to the reckoning that is compared with them after every step.
+    fn fingerprint(&self, whole: bool) -> Result<String, RunError> {
         let mut lines = Vec::new();
         for (name, party) in &self.parties {
-            for token in self.ground.tokens.keys() {
+            for token in self.ground.tokens.keys().filter(|_| whole) {
                 let (reserve, debt) = (self.reserve(name, token)?, self.debt(name, token)?);
                 let external = self.external(name, token)?;
                 lines.push(format!("{name} {token}: reserve {reserve}, debt {debt}, external {external}"));
@@ -240,7 +291,7 @@ impl World {
                 }
             }
         }
-        for pair in self.pairs() {
+        for pair in self.pairs().into_iter().filter(|_| whole) {
             lines.push(format!(
                 "{} {}: epoch {}, dispute {}",
                 pair.left(),
@@ -280,6 +331,7 @@ fn judge(step: &Step, verdict: Verdict) -> Result<Option<Refusal>, RunError> {
     match (&step.refused, verdict) {
         (Refused::No, Ok(())) => Ok(None),
         (Refused::No, Err(refusal)) => Err(RunError::Refused(refusal)),
+        (Refused::Maybe, verdict) => Ok(verdict.err()),
         (Refused::Yes, Ok(())) => Err(RunError::Worked(String::new())),
         (Refused::With(name), Ok(())) => Err(RunError::Worked(format!(" with {name}"))),
         (Refused::With(name), Err(refusal)) if !refusal.is(name) => {

@@ -8,6 +8,7 @@ use xln_core::types::{EntityId, Pair};
 
 use super::ground::now;
 use super::refusal::{Refusal, RunError, Verdict};
+use super::shadow::Operation;
 use super::world::{Submission, World};
 use crate::driver::is_overtaken;
 use crate::transport::Transport;
@@ -142,7 +143,9 @@ impl World {
         let place = self.ground.place_of(&submission.action.key);
         let Some(place) = place else { return Ok(Err(Refusal::named("UnknownDepository", "no such Depository"))) };
         let answer = now(place.client.submit(&party.signer, &submission.action));
-        self.receipt(answer)
+        let chain = self.ground.name_of(&submission.action.key);
+        let operation = Operation::Act { by: submission.by, action: Box::new(submission.action.clone()) };
+        self.receipt_of(&chain, &operation, answer)
     }
 
     /// Takes a receipt into account, or says why there is none.
@@ -212,7 +215,7 @@ impl World {
         if self.network.is_cut(pair) || self.is_level(pair) { Ok(()) } else { self.connect(pair) }
     }
 
-    fn is_level(&self, pair: &Pair) -> bool {
+    pub(super) fn is_level(&self, pair: &Pair) -> bool {
         let mut tips = Vec::new();
         for (_, name, peer) in self.ends(pair) {
             let Ok(node) = self.party(&name).and_then(super::party::Party::node) else { continue };

@@ -9,6 +9,7 @@ use super::file::TokenKind;
 use super::ground::{TokenPlace, now};
 use super::plan::out_of_range;
 use super::refusal::{RunError, Verdict};
+use super::shadow::Operation;
 use super::step::Act;
 use super::world::World;
 
@@ -35,13 +36,14 @@ impl World {
         let Some(amount) = amount.unsigned() else { return Ok(Err(out_of_range(amount))) };
         let (party, place) = (self.party(by)?, self.ground.find(token)?);
         let client = &self.ground.place(&place.chain)?.client;
+        let id = self.nft_outside(place, by)?;
         let answer = if place.kind == TokenKind::Eth {
             now(client.deposit_eth(&party.signer, &party.id, amount))
         } else {
-            let id = self.nft_outside(place, by)?;
             now(client.deposit(&party.signer, &party.id, id, amount))
         };
-        self.receipt(answer)
+        let (chain, operation) = (place.chain.clone(), Operation::Deposit { by: party.id, token: id, amount });
+        self.receipt_of(&chain, &operation, answer)
     }
 
     fn withdraw(&mut self, by: &str, token: &str, amount: Amount) -> Result<Verdict, RunError> {
@@ -50,7 +52,8 @@ impl World {
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
         let answer = now(client.withdraw(&party.signer, id, amount, party.signer.address()));
-        self.receipt(answer)
+        let (chain, operation) = (place.chain.clone(), Operation::Withdraw { by: party.id, token: id, amount });
+        self.receipt_of(&chain, &operation, answer)
     }
 
     fn transfer(&mut self, by: &str, to: &str, token: &str, amount: Amount) -> Result<Verdict, RunError> {
@@ -59,7 +62,8 @@ impl World {
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
         let answer = now(client.reserve_to_reserve(&party.signer, &to, id, amount));
-        self.receipt(answer)
+        let (chain, operation) = (place.chain.clone(), Operation::Transfer { by: party.id, to, token: id, amount });
+        self.receipt_of(&chain, &operation, answer)
     }
 
     fn collateral(&mut self, act: &Act) -> Result<Verdict, RunError> {
@@ -80,7 +84,9 @@ impl World {
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
         let answer = now(client.reserve_to_collateral(&party.signer, id, &fundings));
-        self.receipt(answer)
+        let fundings = fundings.iter().map(|f| (f.receiver, f.peer, f.amount)).collect();
+        let (chain, operation) = (place.chain.clone(), Operation::Collateral { by: party.id, token: id, fundings });
+        self.receipt_of(&chain, &operation, answer)
     }
 
     fn enforce(&mut self, of: &str, token: &str, max: u64, by: Option<&str>) -> Result<Verdict, RunError> {
@@ -92,7 +98,7 @@ impl World {
         };
         for id in ids {
             let answer = now(self.ground.place(&chain)?.client.enforce_debts(&key, &of, id, max));
-            let verdict = self.receipt(answer)?;
+            let verdict = self.receipt_of(&chain, &Operation::Enforce { of, token: id, most: max }, answer)?;
             if verdict.is_err() {
                 return Ok(verdict);
             }
@@ -118,7 +124,8 @@ impl World {
             };
         }
         let answer = now(place.client.reveal(&self.party(&by)?.signer, kind, &[secret]));
-        self.receipt(answer)
+        let chain = self.ground.name_of(&lock.key);
+        self.receipt_of(&chain, &Operation::Reveal { kind, secret }, answer)
     }
 
     /// The NFT that an entity holds itself, else its own; of any other token its only number.

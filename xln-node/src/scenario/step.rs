@@ -31,6 +31,8 @@ pub enum Refused {
     Yes,
     /// It must be refused with this error.
     With(String),
+    /// Either; a refusal changes nothing. No file says so: random histories do.
+    Maybe,
 }
 
 /// What a step does.
@@ -246,6 +248,25 @@ pub enum Act {
         depth: u64,
     },
     Expect(Box<Expect>),
+}
+
+impl Act {
+    /// Whether it is one action of one party, which happens or does not.
+    #[must_use]
+    pub const fn is_single(&self) -> bool {
+        !matches!(
+            self,
+            Self::Observe {}
+                | Self::Enforce { .. }
+                | Self::Together { .. }
+                | Self::OneBlock { .. }
+                | Self::Crash { .. }
+                | Self::Heal { .. }
+                | Self::Cut { .. }
+                | Self::Advance { .. }
+                | Self::Reorg { .. }
+        )
+    }
 }
 
 /// Counter, accept and finalize: by a party against its peer, or by anyone in a named channel.

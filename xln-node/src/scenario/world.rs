@@ -14,9 +14,11 @@ use xln_merkle::keccak256;
 
 use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
-use super::party::Party;
+use super::party::{Party, Shelf};
+use super::play::Options;
 use super::refusal::{Refusal, RunError};
 use super::route::SentRoute;
+use super::shadow::Shadow;
 use crate::transport::memory::MemoryNetwork;
 
 /// A lock or an offer by its name.
@@ -88,14 +90,18 @@ pub struct World {
     pub routes_made: std::cell::Cell<u64>,
     /// Routes that the present step has sent.
     pub sent_routes: Vec<SentRoute>,
+    /// What became of the inner steps of the present one.
+    pub parts: Vec<Option<Refusal>>,
     /// Whether the present step changed a chain.
     pub touched: bool,
     /// Gas that the present step used.
     pub gas: u64,
+    /// What the chains must say.
+    pub shadow: Shadow,
     /// Messages and effects, if they are wanted.
     pub trace: Option<Vec<Value>>,
     /// Removed with the world.
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -103,8 +109,9 @@ impl World {
     ///
     /// # Errors
     /// [`RunError`] if the file contradicts itself or a store or chain cannot be made.
-    pub fn new(scenario: Scenario, trace: bool) -> Result<Self, RunError> {
-        let folder = tempfile::Builder::new().prefix("xln-scenario-").tempdir()?;
+    pub fn new(scenario: Scenario, options: Options) -> Result<Self, RunError> {
+        let folder =
+            if options.volatile { None } else { Some(tempfile::Builder::new().prefix("xln-scenario-").tempdir()?) };
         let signers = signers(&scenario)?;
         let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
         let ground = Ground::new(&scenario, &owners)?;
@@ -117,13 +124,20 @@ impl World {
         };
         let (mut parties, mut names) = (BTreeMap::new(), BTreeMap::new());
         for (number, (name, signer)) in signers.into_iter().enumerate() {
-            let path = folder.path().join(format!("entity-{number}"));
-            std::fs::create_dir(&path)?;
             let config = ChannelConfig { routing: Some(super::route::policy(&name, &scenario)?), ..config.clone() };
-            let party = Party::new(&name, signer, config, &ground, &path, GENESIS)?;
+            let shelf = match &folder {
+                None => Shelf::Memory(Vec::new()),
+                Some(folder) => {
+                    let path = folder.path().join(format!("entity-{number}"));
+                    std::fs::create_dir(&path)?;
+                    Shelf::Folder(path)
+                }
+            };
+            let party = Party::new(&name, signer, config, &ground, shelf, GENESIS)?;
             names.insert(party.id, name.clone());
             parties.insert(name, party);
         }
+        let shadow = Shadow::new(&scenario, &ground, &parties);
         Ok(Self {
             scenario,
             now: GENESIS,
@@ -140,9 +154,11 @@ impl World {
             failures: Vec::new(),
             routes_made: std::cell::Cell::new(0),
             sent_routes: Vec::new(),
+            parts: Vec::new(),
             touched: false,
             gas: 0,
-            trace: trace.then(Vec::new),
+            shadow,
+            trace: options.trace.then(Vec::new),
             _folder: folder,
         })
     }

@@ -1,0 +1,158 @@
+//! What becomes of a lock with an onion that has become agreed: it goes on, it was expected, or it goes back.
+
+use alloc::vec::Vec;
+
+use super::{Frame, Link, LockId, Next, Stage, Work, code_of};
+use crate::channel::{Channel, CommandId, StageError};
+use crate::route::{FailureCode, Layer, Leg, RoutingPolicy, SharedSecret, peel};
+use crate::state::Payment;
+use crate::transition::Transition;
+use crate::types::{EntityId, Hash, SubchannelKey, UnixSeconds};
+
+impl Frame {
+    /// Looks at every lock with an onion that has become agreed.
+    pub(super) fn decide_all(&mut self, work: &mut Work<'_>, policy: &RoutingPolicy) -> Result<(), StageError> {
+        let base = &work.machine.routing;
+        let mut new = Vec::new();
+        for (peer, channel) in &self.channels {
+            for (key, id) in channel.routed() {
+                let lock = LockId { peer: *peer, key, id };
+                let ending = channel.is_queued(&key, id) || channel.frozen(&key).is_some();
+                if self.routes.links.get(&base.links, &lock).is_none() && !ending {
+                    new.extend(channel.payment(&key, id).map(|payment| (lock, payment.clone())));
+                }
+            }
+        }
+        for (lock, payment) in new {
+            self.decide(work, policy, lock, &payment)?;
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        work: &mut Work<'_>,
+        policy: &RoutingPolicy,
+        lock: LockId,
+        payment: &Payment,
+    ) -> Result<(), StageError> {
+        let (kind, hash) = (payment.kind, payment.hash);
+        let mut link = Link { kind, hash, shared: None, next: None, stage: Stage::Dead(Vec::new()) };
+        let peeled = match peel(&payment.onion, &policy.onion_key, (kind, &hash)) {
+            Ok(peeled) => peeled,
+            // Nothing is shared with whoever made it: given back without a word, the hop before says what it knows.
+            Err(_) => {
+                self.routes.links.set(lock, link);
+                return Ok(());
+            }
+        };
+        link.shared = Some(peeled.shared.clone());
+        let verdict = match (self.is_replay(work, &peeled.shared, payment.expiry), peeled.layer) {
+            (true, _) => Err(FailureCode::Replayed),
+            (false, Layer::Receive { amount, expiry }) => self.receive(work, &lock, payment, (amount, expiry)),
+            (false, Layer::Forward { next, key, token, amount, expiry }) => {
+                let onion = peeled.next;
+                let add = Transition::AddPayment { key, token, amount, kind, hash, expiry, onion };
+                self.offer(work, policy, &lock, payment, next, &add)?.map(|(next, command)| {
+                    link.next = Some(next);
+                    self.routes.commands.set(command, lock);
+                    Stage::Offered(command)
+                })
+            }
+        };
+        link.stage = verdict.unwrap_or_else(|code| Stage::Dead(link.failure(code)));
+        self.routes.links.set(lock, link);
+        Ok(())
+    }
+
+    /// Whether this onion was opened before. It is remembered as long as a lock with it could be good.
+    fn is_replay(&mut self, work: &Work<'_>, shared: &SharedSecret, expiry: UnixSeconds) -> bool {
+        let (base, routes) = (&work.machine.routing, &mut self.routes);
+        let tag = Hash(shared.tag());
+        if routes.seen.get(&base.seen, &tag).is_some() {
+            return true;
+        }
+        // Twice as long as the lock: the next one is refused for its expiry by then, whatever the clocks.
+        let until = expiry.plus(crate::limits::MAX_LOCK_S);
+        let first = (UnixSeconds(0), Hash::ZERO);
+        let last = (work.now.minus(1), Hash([u8::MAX; 32]));
+        for old in routes.seen_until.range(&base.seen_until, first, last.max(first)) {
+            routes.seen_until.remove(old);
+            routes.seen.remove(old.1);
+        }
+        routes.seen.set(tag, until);
+        routes.seen_until.set((until, tag), true);
+        false
+    }
+
+    fn receive(
+        &mut self,
+        work: &Work<'_>,
+        lock: &LockId,
+        payment: &Payment,
+        (amount, expiry): (u128, UnixSeconds),
+    ) -> Result<Stage, FailureCode> {
+        let name = (payment.kind, payment.hash);
+        let expected = self.routes.expected.get(&work.machine.routing.expected, &name).copied();
+        let expected = expected.filter(|e| work.now <= e.until).ok_or(FailureCode::UnknownPayment)?;
+        if (expected.key, expected.token) != (lock.key, payment.token) || payment.amount < expected.amount.max(amount) {
+            return Err(FailureCode::WrongAmount);
+        }
+        if payment.expiry < expiry {
+            return Err(FailureCode::ExpiryTooSoon);
+        }
+        self.routes.expected.remove(name);
+        Ok(Stage::Known(expected.secret))
+    }
+
+    /// Offers the outgoing lock, if policy and channel agree.
+    fn offer(
+        &mut self,
+        work: &mut Work<'_>,
+        policy: &RoutingPolicy,
+        lock: &LockId,
+        payment: &Payment,
+        peer: EntityId,
+        add: &Transition,
+    ) -> Result<Result<(Next, CommandId), FailureCode>, StageError> {
+        let Transition::AddPayment { key, token, amount, expiry, .. } = add else {
+            return Ok(Err(FailureCode::UnknownLayer));
+        };
+        let known = work.machine.channels.contains_key(&peer) || self.channels.contains_key(&peer);
+        if !known {
+            return Ok(Err(FailureCode::UnknownNext));
+        }
+        let incoming = self.leg(&lock.peer, (lock.key, payment.token), payment.amount, payment.expiry);
+        let mut made = Err(FailureCode::UnknownNext);
+        let (mut next, mut next_command) = (None, None);
+        self.quietly(work, peer, |channel, env| {
+            let outgoing = leg(channel, (*key, *token), *amount, *expiry);
+            let (Some(incoming), Some(outgoing)) = (incoming, outgoing) else { return Ok(()) };
+            next = Some(Next { peer, key: *key, provider: outgoing.registry.1 });
+            made = policy.judge(&incoming, &outgoing);
+            if made.is_err() {
+                return Ok(());
+            }
+            let id = CommandId(*env.next_command);
+            *env.next_command = id.0.checked_add(1).ok_or(StageError::Exhausted)?;
+            made = channel.enqueue(env, &mut None, id, add.clone(), false).map_err(|error| code_of(&error));
+            if made.is_ok() {
+                next_command = Some(id);
+            }
+            Ok(())
+        })?;
+        Ok(made.and_then(|()| next.zip(next_command).ok_or(FailureCode::UnknownNext)))
+    }
+
+    fn leg(&self, peer: &EntityId, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
+        leg(self.channels.get(peer)?, asset, amount, expiry)
+    }
+}
+
+type Asset = (SubchannelKey, crate::types::TokenId);
+
+fn leg(channel: &Channel, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
+    let subchannel = channel.state().subchannels.get(&asset.0)?;
+    let registry = (asset.0.chain, *subchannel.providers.first()?);
+    Some(Leg { asset, amount, expiry, registry, settle_margin_s: subchannel.settle_margin_s })
+}

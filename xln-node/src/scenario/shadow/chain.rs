@@ -1,0 +1,500 @@
+//! One chain of a story as the rules have it: what an operation must do there, or that it must be refused.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{I256, U256};
+use xln_core::chain::{ChainAction, ChainCall};
+use xln_core::commitment::Evidence;
+use xln_core::crypto::{Signature, recover_address};
+use xln_core::proof::{
+    self, Body, DepositoryDomain, Dispute, FillsGiven, ResolveError, SettlementUpdate, TokenSplit, fills_hash, resolve,
+};
+use xln_core::types::{
+    Address, DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds,
+};
+
+use super::books::{Books, Rule};
+use super::planted::{Mistake, is_planted};
+use crate::scenario::file::TokenKind;
+
+/// Below this are collateral and the absolute value of ondelta.
+const LIMIT: i128 = i128::MAX;
+/// Bytes of the longest fills.
+const FILLS_BYTES: usize = 32 * 24;
+const PPM: u64 = 1_000_000;
+
+/// Something that is tried on a chain.
+#[derive(Clone, Debug)]
+pub(crate) enum Operation {
+    /// External tokens into a reserve.
+    Deposit { by: EntityId, token: TokenId, amount: u128 },
+    /// A reserve to external tokens.
+    Withdraw { by: EntityId, token: TokenId, amount: u128 },
+    /// One reserve to another.
+    Transfer { by: EntityId, to: EntityId, token: TokenId, amount: u128 },
+    /// A reserve into channels: receiver, peer, amount.
+    Collateral { by: EntityId, token: TokenId, fundings: Vec<(EntityId, EntityId, u128)> },
+    /// Debts are paid.
+    Enforce { of: EntityId, token: TokenId, most: u64 },
+    /// A secret is put into the registry.
+    Reveal { kind: HashKind, secret: Secret },
+    /// What a node asks for, in the name of `by`.
+    Act { by: EntityId, action: Box<ChainAction> },
+}
+
+/// A token as the rules see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Coin {
+    /// What it is.
+    pub(crate) kind: TokenKind,
+    /// What it keeps of each transfer.
+    pub(crate) fee_ppm: u32,
+    /// Who owns the NFT; `None` is the Depository.
+    pub(crate) owner: Option<EntityId>,
+}
+
+impl Coin {
+    /// What arrives of an amount.
+    fn arrives(&self, amount: U256) -> U256 {
+        let fee = if self.kind == TokenKind::Erc20Fee { u64::from(self.fee_ppm) } else { 0 };
+        let kept = amount.saturating_mul(U256::from(fee)).checked_div(U256::from(PPM)).unwrap_or_default();
+        amount.saturating_sub(kept)
+    }
+}
+
+/// One channel on one chain.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Line {
+    /// How often it was closed.
+    pub(crate) epoch: u32,
+    /// How many settlements it had.
+    pub(crate) settlement_nonce: u32,
+    /// The running dispute.
+    pub(crate) dispute: Option<DisputeFact>,
+    /// Collateral and ondelta.
+    pub(crate) buckets: BTreeMap<TokenId, (u128, i128)>,
+}
+
+/// One chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    key: SubchannelKey,
+    domain: DepositoryDomain,
+    window_s: u64,
+    /// The tokens.
+    pub(crate) coins: BTreeMap<TokenId, Coin>,
+    /// Reserves and debts.
+    pub(crate) books: Books,
+    /// What each entity has more, or less, outside than at the start.
+    pub(crate) outside: BTreeMap<(EntityId, TokenId), I256>,
+    /// Channels.
+    pub(crate) lines: BTreeMap<Pair, Line>,
+    /// When secrets were revealed.
+    pub(crate) secrets: BTreeMap<(HashKind, Hash), UnixSeconds>,
+}
+
+impl Ledger {
+    /// An empty one.
+    pub(crate) fn new(key: SubchannelKey, window_s: u64) -> Self {
+        Self {
+            key,
+            domain: DepositoryDomain::from(&key),
+            window_s,
+            coins: BTreeMap::new(),
+            books: Books::default(),
+            outside: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+
+    /// The channel of a pair.
+    pub(crate) fn line(&self, pair: &Pair) -> Line {
+        self.lines.get(pair).cloned().unwrap_or_default()
+    }
+
+    /// What an operation makes of this chain at a time.
+    ///
+    /// # Errors
+    /// Why the rules refuse it.
+    pub(crate) fn after(&self, operation: &Operation, now: UnixSeconds) -> Result<Self, Rule> {
+        let mut next = self.clone();
+        match operation {
+            Operation::Deposit { by, token, amount } => next.deposit(*by, *token, U256::from(*amount))?,
+            Operation::Withdraw { by, token, amount } => next.withdraw(*by, *token, U256::from(*amount))?,
+            Operation::Transfer { by, to, token, amount } => {
+                nonzero(*amount)?;
+                next.books.debit(*by, *token, U256::from(*amount))?;
+                if !is_planted(Mistake::TransferLost) {
+                    next.books.credit(*to, *token, U256::from(*amount))?;
+                }
+            }
+            Operation::Collateral { by, token, fundings } => next.fund(*by, *token, fundings)?,
+            Operation::Enforce { of, token, most } => {
+                let _ = next.books.pay_debts(*of, *token, *most);
+            }
+            Operation::Reveal { kind, secret } => {
+                next.reveal(*kind, secret, now);
+            }
+            Operation::Act { by, action } => next.act(*by, action, now)?,
+        }
+        Ok(next)
+    }
+
+    /// The first one counts.
+    fn reveal(&mut self, kind: HashKind, secret: &Secret, now: UnixSeconds) {
+        let at = self.secrets.entry((kind, secret.hash(kind))).or_insert(now);
+        if is_planted(Mistake::LastRevealCounts) {
+            *at = now;
+        }
+    }
+
+    fn coin(&self, token: TokenId) -> Result<Coin, Rule> {
+        self.coins.get(&token).cloned().ok_or(Rule::Shape)
+    }
+
+    fn shift_outside(&mut self, entity: EntityId, token: TokenId, amount: U256, out: bool) {
+        let amount = I256::from_raw(amount);
+        let sum = self.outside.entry((entity, token)).or_default();
+        *sum = if out { sum.wrapping_sub(amount) } else { sum.wrapping_add(amount) };
+    }
+
+    fn deposit(&mut self, by: EntityId, token: TokenId, amount: U256) -> Result<(), Rule> {
+        let coin = self.coin(token)?;
+        if amount.is_zero() {
+            return Err(Rule::Zero);
+        }
+        if coin.kind == TokenKind::Erc721 {
+            if amount != U256::ONE {
+                return Err(Rule::Range);
+            }
+            if coin.owner != Some(by) {
+                return Err(Rule::NotTheOwner);
+            }
+            self.coins.insert(token, Coin { owner: None, ..coin.clone() });
+        }
+        let arrives = coin.arrives(amount);
+        if arrives.is_zero() {
+            return Err(Rule::Zero);
+        }
+        self.shift_outside(by, token, amount, true);
+        self.books.credit(by, token, arrives)
+    }
+
+    fn withdraw(&mut self, by: EntityId, token: TokenId, amount: U256) -> Result<(), Rule> {
+        let coin = self.coin(token)?;
+        if amount.is_zero() {
+            return Err(Rule::Zero);
+        }
+        self.books.debit(by, token, amount)?;
+        if coin.kind == TokenKind::Erc721 {
+            if amount != U256::ONE {
+                return Err(Rule::Range);
+            }
+            self.coins.insert(token, Coin { owner: Some(by), ..coin.clone() });
+        }
+        self.shift_outside(by, token, coin.arrives(amount), false);
+        Ok(())
+    }
+
+    fn bucket(&mut self, pair: &Pair, token: TokenId, (collateral, ondelta): (I256, I256)) -> Result<(), Rule> {
+        let (limit, zero) = (I256::try_from(LIMIT).unwrap_or_default(), I256::ZERO);
+        if collateral < zero {
+            return Err(Rule::Short);
+        }
+        if collateral > limit || ondelta.abs() > limit {
+            return Err(Rule::Range);
+        }
+        let collateral = u128::try_from(collateral.unsigned_abs()).map_err(|_| Rule::Range)?;
+        let ondelta = i128::try_from(ondelta).map_err(|_| Rule::Range)?;
+        self.lines.entry(*pair).or_default().buckets.insert(token, (collateral, ondelta));
+        Ok(())
+    }
+
+    fn wide_bucket(&self, pair: &Pair, token: TokenId) -> (I256, I256) {
+        let (collateral, ondelta) = self.line(pair).buckets.get(&token).copied().unwrap_or_default();
+        (I256::from_raw(U256::from(collateral)), I256::try_from(ondelta).unwrap_or_default())
+    }
+
+    fn fund(&mut self, by: EntityId, token: TokenId, fundings: &[(EntityId, EntityId, u128)]) -> Result<(), Rule> {
+        let mut total = U256::ZERO;
+        for (receiver, peer, amount) in fundings {
+            nonzero(*amount)?;
+            let pair = Pair::new(*receiver, *peer).map_err(|_| Rule::Shape)?;
+            let (collateral, ondelta) = self.wide_bucket(&pair, token);
+            let more = I256::from_raw(U256::from(*amount));
+            let ondelta = if pair.left() == *receiver { ondelta.wrapping_add(more) } else { ondelta };
+            self.bucket(&pair, token, (collateral.wrapping_add(more), ondelta))?;
+            total = total.saturating_add(U256::from(*amount));
+        }
+        if total.is_zero() {
+            return Err(Rule::Zero);
+        }
+        self.books.debit(by, token, total)
+    }
+
+    fn act(&mut self, by: EntityId, action: &ChainAction, now: UnixSeconds) -> Result<(), Rule> {
+        let pair = &action.pair;
+        if action.key != self.key {
+            return Err(Rule::Shape);
+        }
+        match &action.call {
+            ChainCall::Reveal { kind, secret, .. } => {
+                self.reveal(*kind, secret, now);
+                Ok(())
+            }
+            ChainCall::Record { .. } => Ok(()),
+            ChainCall::CooperativeUpdate { expiry, update, left, right } => {
+                let bytes = update.encode().map_err(|_| Rule::Shape)?;
+                let Line { epoch, settlement_nonce: nonce, dispute, .. } = self.line(pair);
+                let digest = self.domain.cooperative_update(&pair.channel_key(), epoch, nonce, *expiry, &bytes);
+                if dispute.is_some() {
+                    return Err(Rule::Dispute);
+                }
+                consented(pair, &digest, (left, right), *expiry, now)?;
+                self.update(pair, update)
+            }
+            ChainCall::CooperativeClose { expiry, body: bytes, left, right } => {
+                let Line { epoch, settlement_nonce: nonce, .. } = self.line(pair);
+                let digest = self.domain.cooperative_close(&pair.channel_key(), epoch, nonce, *expiry, bytes);
+                consented(pair, &digest, (left, right), *expiry, now)?;
+                let body = Body::parse(bytes).map_err(|_| Rule::Shape)?;
+                if !body.clauses.is_empty() {
+                    return Err(Rule::Shape);
+                }
+                let splits = self.outcome(pair, &body, now, None)?;
+                self.end_epoch(pair, &splits);
+                Ok(())
+            }
+            ChainCall::StartDispute { starter, evidence, fills } => {
+                let epoch = self.startable(by, pair, *starter)?;
+                signed(pair, starter.other(), evidence, epoch)?;
+                if evidence.nonce == Nonce(0) {
+                    return Err(Rule::Stale);
+                }
+                let body_hash = evidence.body_hash();
+                self.start(pair, *starter, evidence.nonce, body_hash, given(fills)?, now);
+                Ok(())
+            }
+            ChainCall::StartEmptyDispute { starter, tokens } => {
+                self.startable(by, pair, *starter)?;
+                let body = Body { tokens: tokens.iter().map(|token| (*token, 0)).collect(), clauses: Vec::new() };
+                let body = body.encode().map_err(|_| Rule::Shape)?;
+                self.start(pair, *starter, Nonce(0), proof::body_hash(&body), Hash::ZERO, now);
+                Ok(())
+            }
+            ChainCall::AcceptDispute { dispute, fills } => {
+                let mut next = self.answerable(pair, dispute, now)?;
+                if next.answered {
+                    return Err(Rule::Dispute);
+                }
+                answer(by, pair, &mut next, fills, now)?;
+                self.lines.entry(*pair).or_default().dispute = Some(next);
+                Ok(())
+            }
+            ChainCall::CounterDispute { dispute, evidence, fills, both } => {
+                let mut next = self.answerable(pair, dispute, now)?;
+                let epoch = self.line(pair).epoch;
+                show(&mut next, evidence)?;
+                signed(pair, next.starter, evidence, epoch)?;
+                if *both {
+                    signed(pair, next.starter.other(), evidence, epoch)?;
+                    next.answered = false;
+                } else {
+                    answer(by, pair, &mut next, fills, now)?;
+                }
+                self.lines.entry(*pair).or_default().dispute = Some(next);
+                Ok(())
+            }
+            ChainCall::FinalizeDispute { dispute, body, starter_fills, answerer_fills } => {
+                let splits = self.finalize(by, pair, dispute, (body, starter_fills, answerer_fills), now)?;
+                self.end_epoch(pair, &splits);
+                Ok(())
+            }
+        }
+    }
+
+    fn update(&mut self, pair: &Pair, update: &SettlementUpdate) -> Result<(), Rule> {
+        for f in &update.forgiven {
+            let (debtor, creditor) = (pair.entity(f.debtor), pair.entity(f.debtor.other()));
+            self.books.forgive(debtor, creditor, f.token, f.index)?;
+        }
+        for diff in &update.diffs {
+            for (side, change) in [(Side::Left, diff.left), (Side::Right, diff.right)] {
+                let (entity, amount) = (pair.entity(side), U256::from(change.unsigned_abs()));
+                match change.signum() {
+                    -1 => self.books.debit(entity, diff.token, amount)?,
+                    1 => self.books.credit(entity, diff.token, amount)?,
+                    _ => {}
+                }
+            }
+            let wide = |number: i128| I256::try_from(number).unwrap_or_default();
+            let (collateral, ondelta) = self.wide_bucket(pair, diff.token);
+            let collateral = collateral.wrapping_sub(wide(diff.left)).wrapping_sub(wide(diff.right));
+            self.bucket(pair, diff.token, (collateral, ondelta.wrapping_add(wide(diff.ondelta))))?;
+        }
+        let line = self.lines.entry(*pair).or_default();
+        line.settlement_nonce = line.settlement_nonce.saturating_add(1);
+        Ok(())
+    }
+
+    /// Whether an entity may start a dispute itself; the epoch.
+    fn startable(&self, by: EntityId, pair: &Pair, starter: Side) -> Result<u32, Rule> {
+        let line = self.line(pair);
+        if line.dispute.is_some() {
+            return Err(Rule::Dispute);
+        }
+        if pair.entity(starter) == by { Ok(line.epoch) } else { Err(Rule::Authority) }
+    }
+
+    fn start(&mut self, pair: &Pair, starter: Side, nonce: Nonce, body_hash: Hash, fills: Hash, now: UnixSeconds) {
+        self.lines.entry(*pair).or_default().dispute = Some(DisputeFact {
+            nonce: nonce.0,
+            started_at: now,
+            starter,
+            answered: false,
+            answered_at: UnixSeconds(0),
+            body_hash,
+            starter_fills_hash: fills,
+            answerer_fills_hash: Hash::ZERO,
+        });
+    }
+
+    fn running(&self, pair: &Pair, shown: &DisputeFact) -> Result<DisputeFact, Rule> {
+        self.line(pair).dispute.filter(|running| running == shown).ok_or(Rule::Dispute)
+    }
+
+    fn answerable(&self, pair: &Pair, shown: &DisputeFact, now: UnixSeconds) -> Result<DisputeFact, Rule> {
+        let running = self.running(pair, shown)?;
+        let deadline = running.started_at.plus(self.window_s);
+        let late = now > deadline || (now == deadline && is_planted(Mistake::DeadlineEarly));
+        if late { Err(Rule::Time) } else { Ok(running) }
+    }
+
+    fn finalize(
+        &self,
+        by: EntityId,
+        pair: &Pair,
+        shown: &DisputeFact,
+        (body, starter_fills, answerer_fills): (&[u8], &[u8], &[u8]),
+        now: UnixSeconds,
+    ) -> Result<Vec<TokenSplit>, Rule> {
+        let running = self.running(pair, shown)?;
+        if proof::body_hash(body) != running.body_hash || given(starter_fills)? != running.starter_fills_hash {
+            return Err(Rule::Shape);
+        }
+        let answerer_hash = given(answerer_fills)?;
+        let mut answered_at = running.answered_at;
+        if now <= running.started_at.plus(self.window_s) && !running.answered {
+            if by != pair.entity(running.starter.other()) {
+                return Err(Rule::Time);
+            }
+            answered_at = now;
+        } else if answerer_hash != running.answerer_fills_hash {
+            return Err(Rule::Shape);
+        }
+        let body = Body::parse(body).map_err(|_| Rule::Shape)?;
+        let fills = ((starter_fills, running.started_at), (answerer_fills, answered_at));
+        self.outcome(pair, &body, now, Some((&running, fills)))
+    }
+
+    /// What becomes of the tokens of a body.
+    #[expect(clippy::type_complexity, reason = "two fills and when they were given")]
+    fn outcome(
+        &self,
+        pair: &Pair,
+        body: &Body,
+        now: UnixSeconds,
+        dispute: Option<(&DisputeFact, ((&[u8], UnixSeconds), (&[u8], UnixSeconds)))>,
+    ) -> Result<Vec<TokenSplit>, Rule> {
+        let line = self.line(pair);
+        let fact = |token: &TokenId| {
+            let (collateral, ondelta) = line.buckets.get(token).copied().unwrap_or_default();
+            xln_core::types::TokenFact { token: *token, collateral, ondelta }
+        };
+        let facts: Vec<_> = body.tokens.iter().map(|(token, _)| fact(token)).collect();
+        let mut fills = [FillsGiven::default(); 2];
+        let mut started_at = now;
+        if let Some((running, (starter, answerer))) = dispute {
+            started_at = running.started_at;
+            let of = |(bytes, at)| FillsGiven { bytes, at };
+            fills = if running.starter.is_left() { [of(starter), of(answerer)] } else { [of(answerer), of(starter)] };
+        }
+        let [left_fills, right_fills] = fills;
+        let window_s = self.window_s;
+        let moment = Dispute { body, facts: &facts, now, started_at, window_s, left_fills, right_fills };
+        let registry = |_: &Address, kind: HashKind, hash: &Hash| self.secrets.get(&(kind, *hash)).copied();
+        resolve(&moment, &registry).map_err(|error| match error {
+            ResolveError::PendingUntil(_) => Rule::Pending,
+            _ => Rule::Shape,
+        })
+    }
+
+    fn end_epoch(&mut self, pair: &Pair, splits: &[TokenSplit]) {
+        self.books.settle(pair, splits);
+        let line = self.lines.entry(*pair).or_default();
+        line.epoch = line.epoch.saturating_add(1);
+        line.dispute = None;
+        for split in splits {
+            line.buckets.remove(&split.token);
+        }
+    }
+}
+
+const fn nonzero(amount: u128) -> Result<(), Rule> {
+    if amount == 0 { Err(Rule::Zero) } else { Ok(()) }
+}
+
+/// The hash of fills that are not too long.
+fn given(fills: &[u8]) -> Result<Hash, Rule> {
+    if fills.len() > FILLS_BYTES { Err(Rule::Shape) } else { Ok(fills_hash(fills)) }
+}
+
+fn by_key(entity: EntityId, digest: &Hash, signature: &Signature) -> Result<(), Rule> {
+    let signer = recover_address(digest, signature).ok();
+    if signer.is_some() && signer == entity.address() { Ok(()) } else { Err(Rule::Authority) }
+}
+
+/// Both signed, and it has not expired.
+fn consented(
+    pair: &Pair,
+    digest: &Hash,
+    (left, right): (&Signature, &Signature),
+    expiry: UnixSeconds,
+    now: UnixSeconds,
+) -> Result<(), Rule> {
+    by_key(pair.left(), digest, left)?;
+    by_key(pair.right(), digest, right)?;
+    if now > expiry { Err(Rule::Time) } else { Ok(()) }
+}
+
+/// One side signed the state, whose leaf is of this epoch.
+fn signed(pair: &Pair, side: Side, evidence: &Evidence, epoch: u32) -> Result<(), Rule> {
+    let leaf = proof::subchannel_leaf(&evidence.key, epoch, &evidence.body_hash());
+    let root = evidence.path.iter().fold(leaf.0, |node, sibling| xln_merkle::pair_hash(&node, &sibling.0));
+    let digest = proof::channel_state_digest(&pair.channel_key(), evidence.nonce, &Hash(root));
+    by_key(pair.entity(side), &digest, evidence.signature(side).ok_or(Rule::Authority)?)
+}
+
+/// A newer state takes the place of the shown one; fills are bound to a body.
+fn show(next: &mut DisputeFact, evidence: &Evidence) -> Result<(), Rule> {
+    if evidence.nonce.0 <= next.nonce {
+        return Err(Rule::Stale);
+    }
+    next.nonce = evidence.nonce.0;
+    let body_hash = evidence.body_hash();
+    if next.body_hash != body_hash {
+        next.body_hash = body_hash;
+        (next.starter_fills_hash, next.answerer_fills_hash) = (Hash::ZERO, Hash::ZERO);
+        next.answered_at = UnixSeconds(0);
+    }
+    Ok(())
+}
+
+fn answer(by: EntityId, pair: &Pair, next: &mut DisputeFact, fills: &[u8], now: UnixSeconds) -> Result<(), Rule> {
+    if by != pair.entity(next.starter.other()) {
+        return Err(Rule::Authority);
+    }
+    (next.answered, next.answered_at, next.answerer_fills_hash) = (true, now, given(fills)?);
+    Ok(())
+}
