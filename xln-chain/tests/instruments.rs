@@ -224,12 +224,8 @@ impl Instrument for Wrong {
         clock: &Clock,
     ) -> Result<Outcome, InstrumentError> {
         // It decides by half the price.
-        let answers: Vec<_> = answers.iter().map(|a| a.map(|a| Answer { value: a.value / 2, ..a })).collect();
-        let answers = if self.0 == 0 {
-            answers
-        } else {
-            answers.iter().map(|a| a.map(|a| Answer { value: a.value * 2, ..a })).collect()
-        };
+        let half = if self.0 == 0 { 2 } else { 1 };
+        let answers: Vec<_> = answers.iter().map(|a| a.map(|a| Answer { value: a.value / half, ..a })).collect();
         PriceOption.outcome(terms, &answers, clock)
     }
     fn canonical(&self, terms: &Terms<'_>) -> Result<Vec<u8>, InstrumentError> {
@@ -246,8 +242,5 @@ fn the_kit_finds_what_differs() {
     assert!(matches!(found, Err(Disagreement::Differs { .. })), "{found:?}");
     let sample = ground.sample(option(ground.feed, false, 100, 100_000_000).encode().unwrap(), &[], &[]);
     let found = compare(&Wrong(1), &sample, &ground);
-    assert!(
-        matches!(found, Err(Disagreement::Encoding { by_contract: false, .. } | Disagreement::Differs { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(Disagreement::Encoding { by_contract: false, .. })), "{found:?}");
 }
