@@ -140,6 +140,18 @@ fn nothing_that_the_formats_exclude_is_written() {
     assert_eq!(fund(b, b, 1), Err(CodecError::SameEntity));
     assert!(fund(b, a, (1 << 127) - 1).is_ok());
 
+    let read = |parts: &[&[u8]]| parse_fundings(&a, &parts.concat());
+    let to_b = |head: u8, amount: &[u8]| read(&[&[head], b.as_bytes(), amount]);
+    assert_eq!(to_b(64 | 2, &[1, 0]), Ok(vec![Funding { receiver: b, peer: a, amount: 256 }]));
+    assert_eq!(to_b(64 | 2, &[0, 1]), Err(CodecError::LeadingZero));
+    assert_eq!(to_b(64, &[]), Err(CodecError::ZeroAmount));
+    assert_eq!(to_b(64 | 17, &[1; 17]), Err(CodecError::AmountOutOfRange));
+    assert_eq!(to_b(64 | 16, &[0xff; 16]), Err(CodecError::AmountOutOfRange));
+    assert_eq!(read(&[&[32 | 64 | 1, 1]]), Err(CodecError::SameEntity));
+    assert_eq!(read(&[&[1], a.as_bytes(), b.as_bytes(), &[1]]), Err(CodecError::NotShortest), "the caller by name");
+    let account = id(0, [2; 20]);
+    assert_eq!(read(&[&[64 | 1], account.as_bytes(), &[1]]), Err(CodecError::NotShortest), "an account in 32 bytes");
+
     let operation = |skippable, value, length| {
         encode_operations(&[RawOperation { skippable, value, data: Bytes::from(vec![0; length]) }]).map(|_| ())
     };
