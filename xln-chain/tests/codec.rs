@@ -74,6 +74,8 @@ fn spoil(bytes: &mut Vec<u8>, kind: u8, place: usize) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn disputes(dispute in dispute(), kind in 0..3_u8, place in any::<usize>()) {
         let mut bytes = encode_dispute(&dispute).unwrap();
