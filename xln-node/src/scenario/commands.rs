@@ -75,6 +75,8 @@ impl World {
             Act::Credit { by, peer, token, .. }
             | Act::Pay { by, peer, token, .. }
             | Act::Lock { by, peer, token, .. } => Some((by.clone(), peer.clone(), vec![token.clone()])),
+            Act::Clause(clause) => Some((clause.by.clone(), clause.peer.clone(), vec![clause.token.clone()])),
+            Act::Exercise { clause, .. } | Act::Drop { clause, .. } => of(clause),
             Act::Offer { by, peer, give, want, .. } => {
                 Some((by.clone(), peer.clone(), vec![give.0.clone(), want.0.clone()]))
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use xln_core::chain::{ChainAction, ChainCall, ChainFact, ChangeKind};
 use xln_core::channel::Arguments as Shown;
 use xln_core::commitment::Evidence;
+use xln_core::entity::Permission;
 use xln_core::machine::Action;
 use xln_core::proof::{self, Body, body_hash};
 use xln_core::types::{DisputeFact, Hash, Nonce, Pair, Side, SubchannelKey, TokenId};
@@ -143,8 +144,7 @@ impl World {
         let leaves = [proof::state_leaf(&Hash::ZERO), proof::subchannel_leaf(key, epoch, &body_hash(&body))];
         let (root, path, nonce) = (proof::root(&leaves), proof::path(&leaves, 1), Nonce(FORGED_NONCE));
         let digest = proof::channel_state_digest(&pair.channel_key(), nonce, &root);
-        let signature =
-            self.party(by)?.signer.sign_digest(&digest).map_err(|_| RunError::Value("a key did not sign"))?;
+        let signature = self.sign_as(by, &digest, Permission::States)?;
         let (left, right) = (Some(signature.clone()), Some(signature));
         Ok(Evidence { key: *key, epoch, nonce, body, path, root, left, right })
     }
@@ -239,8 +239,7 @@ impl World {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let action = ChainAction { key: *key, pair: *pair, call };
-        let place = self.ground.place_of(key).ok_or(RunError::Value("depository"))?;
-        let sent = now(place.client.submit(&self.party(&answer.by)?.signer, &action));
+        let sent = self.submit_as(&answer.by, &action)?;
         let chain = self.ground.name_of(key);
         self.receipt_of(&chain, &Operation::Act { by: self.id(&answer.by)?, action: Box::new(action) }, sent)
     }

@@ -62,7 +62,19 @@ impl World {
                 _ => None,
             })
             .collect();
+        let party = self.party(of)?.node()?;
+        let unsigned: Vec<_> = party
+            .pending_effects()
+            .filter_map(|(effect, what)| match what {
+                Effect::Sign { digest, purpose, .. } => Some((effect, *digest, purpose.clone())),
+                _ => None,
+            })
+            .filter(|(effect, ..)| !effects.effects().iter().any(|(new, _)| new == effect))
+            .collect();
         self.take(of, &effects, false)?;
+        for (request, digest, purpose) in unsigned {
+            self.answer_signing(of, request, &digest, &purpose)?;
+        }
         // What the restart itself asked for is in the outbox too.
         self.submissions.retain(|submission| submission.by != id);
         self.submissions.extend(pending);

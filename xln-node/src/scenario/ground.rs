@@ -6,19 +6,21 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use alloy_sol_types::{SolCall, SolValue};
-use xln_chain::client::Token;
+use xln_chain::client::{Registration, Token, VotingTerms};
+use xln_chain::contracts::test_answers::TestAnswers;
 use xln_chain::contracts::test_erc20::TestErc20;
 use xln_chain::contracts::test_erc20_fee::TestErc20Fee;
 use xln_chain::contracts::test_erc20_no_return::TestErc20NoReturn;
 use xln_chain::contracts::test_erc721::TestErc721;
 use xln_chain::contracts::test_erc1155::TestErc1155;
-use xln_chain::deploy::deploy_code;
+use xln_chain::deploy::{Periods, deploy_code};
 use xln_chain::{
     Bytes, Chain, ChainError, Deployment, DepositoryClient, EmbeddedChain, Header, Log, LogFilter, Receipt,
     Transaction, U256,
 };
 use xln_core::crypto::LocalSigner;
-use xln_core::types::{Address, ChainId, Hash, SubchannelKey, TokenId, UnixSeconds};
+use xln_core::entity::Board;
+use xln_core::types::{Address, ChainId, EntityId, Hash, SubchannelKey, TokenId, UnixSeconds};
 
 use super::file::{Scenario, TokenKind, TokenSpec};
 use super::refusal::RunError;
@@ -104,6 +106,8 @@ pub struct Place {
     pub chain: EmbeddedChain,
     /// The first block of the story.
     pub start: u64,
+    /// What conditions ask.
+    pub answers: Address,
 }
 
 /// One named token.
@@ -142,10 +146,13 @@ impl Ground {
         names.dedup();
         let mut places = BTreeMap::new();
         for (name, id) in names.into_iter().zip(31_337_u64..) {
-            let chain = EmbeddedChain::new(ChainId(id), GENESIS);
-            let deployment = now(Deployment::deploy(&chain, &runner, scenario.dispute_window_s))?;
+            let chain = EmbeddedChain::new(ChainId(id), GENESIS.minus(1));
+            // Nobody waits in a story: a board that is proposed can be activated in the same second.
+            let periods = Periods { board_delay_s: 0, ..Periods::of_window(scenario.dispute_window_s) };
+            let deployment = now(Deployment::deploy_with(&chain, &runner, periods))?;
+            let answers = now(deploy_code(&chain, &runner, &TestAnswers::BYTECODE, &[]))?;
             let client = DepositoryClient::new(TriedChain(chain.clone()), deployment)?;
-            places.insert(name.to_owned(), Place { client, chain, start: 0 });
+            places.insert(name.to_owned(), Place { client, chain, start: 0, answers });
         }
         let mut ground = Self { places, tokens: BTreeMap::new(), runner };
         for (name, spec) in &scenario.tokens {
@@ -154,6 +161,8 @@ impl Ground {
         }
         for place in ground.places.values_mut() {
             place.start = place.chain.newest().number;
+            // Watchers begin in the second before the story, so that they have seen everything in it.
+            place.chain.advance(1);
         }
         Ok(ground)
     }
@@ -220,6 +229,25 @@ impl Ground {
         };
         now(place.chain.execute(&self.runner, Transaction::call(contract, data)))?;
         Ok(())
+    }
+
+    /// Registers a board on the first chain.
+    ///
+    /// # Errors
+    /// [`RunError`] if the chain fails.
+    pub fn register(&self, board: &Board) -> Result<EntityId, RunError> {
+        let organisation = Registration {
+            board: Some(board.hash()),
+            terms: VotingTerms {
+                voting_period_s: 86_400,
+                delay_s: 86_400,
+                execution_period_s: 86_400,
+                quorum_ppm: 500_000,
+                proposer_ppm: 100_000,
+            },
+            holders: Vec::new(),
+        };
+        now(self.place("a")?.client.entities().register(&self.runner, &organisation))
     }
 
     /// A token by name.

@@ -2,6 +2,8 @@
 //! contracts on an embedded chain.
 
 mod amount;
+mod boards;
+mod clauses;
 mod commands;
 mod disputes;
 mod expect;

@@ -8,11 +8,12 @@ use alloy_primitives::U256;
 use xln_chain::watch::WatchConfig;
 use xln_chain::{Cursor, Watcher};
 use xln_core::channel::ChannelConfig;
-use xln_core::crypto::LocalSigner;
+use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::Effects;
 use xln_core::types::{EntityId, UnixSeconds};
 use xln_storage::{DefaultStore, MemoryStore, Storage};
 
+use super::boards::{Delegated, Elsewhere};
 use super::ground::Ground;
 use super::refusal::RunError;
 use crate::driver::{Node, NodeOptions, import};
@@ -50,10 +51,12 @@ impl Shelf {
 pub struct Party {
     /// Its name in the file.
     pub name: String,
-    /// Its key.
+    /// Its key; of an entity with members, the wallet of the runner that sends in its name.
     pub signer: LocalSigner,
     /// Its id.
     pub id: EntityId,
+    /// Who signs for it instead of its members.
+    pub delegated: Option<Delegated>,
     options: NodeOptions,
     shelf: Shelf,
     node: Option<Node<Store>>,
@@ -71,19 +74,19 @@ impl Party {
     /// # Errors
     /// [`RunError`] if the store cannot be made.
     pub fn new(
-        name: &str,
+        (name, id): (&str, EntityId),
         signer: LocalSigner,
         config: ChannelConfig,
         ground: &Ground,
         shelf: Shelf,
         now: UnixSeconds,
     ) -> Result<Self, RunError> {
-        let id = xln_core::crypto::Signer::entity(&signer);
         let options = NodeOptions { config, snapshot_every: SNAPSHOT_EVERY };
         let mut party = Self {
             name: name.to_owned(),
             signer,
             id,
+            delegated: None,
             options,
             shelf,
             node: None,
@@ -101,7 +104,7 @@ impl Party {
 
     fn start(&mut self, ground: &Ground, now: UnixSeconds) -> Result<Effects, RunError> {
         let store = self.shelf.open(self.lives)?;
-        let (node, effects) = Node::open(store, Box::new(self.signer.clone()), self.options.clone(), now)?;
+        let (node, effects) = Node::open(store, self.node_signer(), self.options.clone(), now)?;
         for (name, place) in &ground.places {
             let cursor = node.kept(name)?.map(|bytes| Cursor::parse(&bytes));
             let cursor = cursor.transpose().map_err(|_| RunError::Value("a cursor does not decode"))?;
@@ -109,6 +112,17 @@ impl Party {
         }
         self.node = Some(node);
         Ok(effects)
+    }
+
+    /// A node signs by its key, or asks the members.
+    fn node_signer(&self) -> Box<dyn Signer> {
+        if self.is_account() { Box::new(self.signer.clone()) } else { Box::new(Elsewhere(self.id)) }
+    }
+
+    /// Whether it is its own key.
+    #[must_use]
+    pub fn is_account(&self) -> bool {
+        self.signer.entity() == self.id
     }
 
     /// What its node starts with.

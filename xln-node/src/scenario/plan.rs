@@ -14,7 +14,7 @@ use super::step::{Act, Arguments, Diff, Hashing};
 use super::world::{Named, World, secret};
 
 /// A day, in seconds.
-const DAY_S: u64 = 86_400;
+pub(super) const DAY_S: u64 = 86_400;
 
 /// What a step tells a node.
 #[derive(Clone, Debug)]
@@ -110,12 +110,12 @@ impl World {
                 }
                 self.actions(by, peer, keys.into_iter().map(|key| Action::SubmitSettlement { key }).collect())?
             }
-            _ => return Ok(None),
+            act => return self.plan_on_clause(act),
         };
         Ok(Some(planned))
     }
 
-    fn propose(&self, by: &str, peer: &str, transition: Transition) -> Result<Planned, RunError> {
+    pub(super) fn propose(&self, by: &str, peer: &str, transition: Transition) -> Result<Planned, RunError> {
         self.actions(by, peer, vec![Action::Propose { transition, submit: false }])
     }
 
@@ -207,7 +207,7 @@ impl World {
         secret: Option<(Secret, HashKind)>,
         transition: Transition,
     ) -> Result<Planned, RunError> {
-        let named = Named { by: by.to_owned(), peer: peer.to_owned(), key, secret, id: None };
+        let named = Named { by: by.to_owned(), peer: peer.to_owned(), key, secret, asked: None, id: None };
         let planned = self.propose(by, peer, transition)?;
         Ok(planned.map(|plan| Plan { named: Some((name.to_owned(), named)), ..plan }))
     }
@@ -234,7 +234,7 @@ impl World {
     }
 
     /// A transition on something that was made before; what never came to be is not pending.
-    fn on_named(
+    pub(super) fn on_named(
         &self,
         named: &Named,
         by: &str,

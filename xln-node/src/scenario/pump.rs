@@ -6,7 +6,6 @@ use xln_core::channel::{Event, Rejection};
 use xln_core::machine::{Effect, Effects, Input};
 use xln_core::types::{EntityId, Pair};
 
-use super::ground::now;
 use super::refusal::{Refusal, RunError, Verdict};
 use super::shadow::Operation;
 use super::world::{Submission, World};
@@ -35,14 +34,22 @@ impl World {
         let by = self.id(name)?;
         self.trace_effects(name, effects);
         self.network.send(by, effects);
+        let mut asked = Vec::new();
         for (effect, what) in effects.effects() {
-            if let Effect::Submit(action) = what {
-                let action = action.clone();
-                self.submissions.push_back(Submission { by, effect: *effect, action, direct });
+            match what {
+                Effect::Submit(action) => {
+                    let action = action.clone();
+                    self.submissions.push_back(Submission { by, effect: *effect, action, direct });
+                }
+                Effect::Sign { digest, purpose, .. } => asked.push((*effect, *digest, purpose.clone())),
+                _ => {}
             }
         }
         for event in effects.events() {
             self.on_event(by, event);
+        }
+        for (request, digest, purpose) in asked {
+            self.answer_signing(name, request, &digest, &purpose)?;
         }
         Ok(())
     }
@@ -139,10 +146,10 @@ impl World {
 
     fn execute(&mut self, submission: &Submission) -> Result<Verdict, RunError> {
         let name = self.name(&submission.by);
-        let party = self.party(&name)?;
-        let place = self.ground.place_of(&submission.action.key);
-        let Some(place) = place else { return Ok(Err(Refusal::named("UnknownDepository", "no such Depository"))) };
-        let answer = now(place.client.submit(&party.signer, &submission.action));
+        if self.ground.place_of(&submission.action.key).is_none() {
+            return Ok(Err(Refusal::named("UnknownDepository", "no such Depository")));
+        }
+        let answer = self.submit_as(&name, &submission.action)?;
         let chain = self.ground.name_of(&submission.action.key);
         let operation = Operation::Act { by: submission.by, action: Box::new(submission.action.clone()) };
         self.receipt_of(&chain, &operation, answer)

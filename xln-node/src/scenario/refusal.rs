@@ -91,9 +91,6 @@ pub enum RunError {
         /// The name.
         name: String,
     },
-    /// The language has it, this runner does not.
-    #[error("{0} is not supported yet")]
-    Unsupported(String),
     /// The file contradicts itself.
     #[error("{0}")]
     Malformed(String),

@@ -1,6 +1,6 @@
 //! Steps on reserves: what an entity does on chain without its peer.
 
-use xln_chain::client::Funding;
+use xln_chain::client::{Funding, Operation as Wanted};
 use xln_core::machine::Action;
 use xln_core::types::TokenId;
 
@@ -27,6 +27,9 @@ impl World {
             Act::Enforce { of, token, max, by } => {
                 self.enforce(of, token, max.map_or(u64::MAX, |m| m.0), by.as_deref())?
             }
+            Act::Answer { name, value, chain } => self.set_flag(name, *value, chain.as_deref())?,
+            Act::Record { clause, by } => self.record(clause, by.as_deref())?,
+            Act::Board { .. } => self.change_board(act)?,
             Act::Reveal { payment, by, secret } => self.reveal(payment, by.as_deref(), secret.as_deref())?,
             _ => return Ok(None),
         }))
@@ -51,7 +54,8 @@ impl World {
         let (party, place) = (self.party(by)?, self.ground.find(token)?);
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
-        let answer = now(client.withdraw(&party.signer, id, amount, party.signer.address()));
+        let to = party.signer.address();
+        let answer = self.operate(by, client, &Wanted::Withdraw { token: id, amount, to })?;
         let (chain, operation) = (place.chain.clone(), Operation::Withdraw { by: party.id, token: id, amount });
         self.receipt_of(&chain, &operation, answer)
     }
@@ -61,7 +65,7 @@ impl World {
         let (party, to, place) = (self.party(by)?, self.id(to)?, self.ground.find(token)?);
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
-        let answer = now(client.reserve_to_reserve(&party.signer, &to, id, amount));
+        let answer = self.operate(by, client, &Wanted::ReserveToReserve { to, token: id, amount })?;
         let (chain, operation) = (place.chain.clone(), Operation::Transfer { by: party.id, to, token: id, amount });
         self.receipt_of(&chain, &operation, answer)
     }
@@ -83,7 +87,8 @@ impl World {
         let (party, place) = (self.party(by)?, self.ground.find(token)?);
         let id = self.in_reserve(place, by)?;
         let client = &self.ground.place(&place.chain)?.client;
-        let answer = now(client.reserve_to_collateral(&party.signer, id, &fundings));
+        let answer =
+            self.operate(by, client, &Wanted::ReserveToCollateral { token: id, fundings: fundings.clone() })?;
         let fundings = fundings.iter().map(|f| (f.receiver, f.peer, f.amount)).collect();
         let (chain, operation) = (place.chain.clone(), Operation::Collateral { by: party.id, token: id, fundings });
         self.receipt_of(&chain, &operation, answer)

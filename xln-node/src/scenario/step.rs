@@ -151,6 +151,40 @@ pub enum Act {
         #[serde(default)]
         by: Option<String>,
     },
+    Clause(Box<Clause>),
+    Answer {
+        name: String,
+        #[serde(default = "yes")]
+        value: bool,
+        #[serde(default)]
+        chain: Option<String>,
+    },
+    Record {
+        clause: String,
+        #[serde(default)]
+        by: Option<String>,
+    },
+    Exercise {
+        clause: String,
+        #[serde(default)]
+        by: Option<String>,
+    },
+    Drop {
+        clause: String,
+        #[serde(default)]
+        by: Option<String>,
+    },
+    Board {
+        of: String,
+        #[serde(default)]
+        threshold: Option<u32>,
+        #[serde(default)]
+        members: Vec<(String, u32)>,
+        #[serde(default)]
+        delegate: Option<Delegate>,
+        #[serde(default)]
+        revoke: Option<String>,
+    },
     Settlement {
         by: String,
         peer: String,
@@ -301,6 +335,66 @@ pub struct Arguments {
     pub fills: BTreeMap<String, Amount>,
 }
 
+/// A subcontract of an instrument: `by` may have to pay, `peer` benefits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clause {
+    #[serde(rename = "as")]
+    pub name: String,
+    pub kind: ClauseKind,
+    pub by: String,
+    pub peer: String,
+    pub token: String,
+    pub amount: Amount,
+    #[serde(default)]
+    pub expires_in_s: Option<u64>,
+    /// Of a credit default swap: whose debt.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// Of a schedule.
+    #[serde(default)]
+    pub start_in_s: Option<u64>,
+    #[serde(default)]
+    pub duration_s: Option<u64>,
+    #[serde(default)]
+    pub cliff_s: Option<u64>,
+    #[serde(default)]
+    pub steps: Option<u16>,
+    #[serde(default)]
+    pub cancellable: bool,
+    /// Of a condition: the name of its flag, and what it pays if the flag is never seen set.
+    #[serde(default)]
+    pub answer: Option<String>,
+    #[serde(default)]
+    pub fallback: Option<Amount>,
+}
+
+/// The instruments of the language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClauseKind {
+    /// Pays in full once the reference has any debt in the token.
+    Cds,
+    /// Pays what has vested.
+    Schedule,
+    /// Pays if the flag is set.
+    Condition,
+}
+
+/// What a board delegates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegate {
+    /// To whose key.
+    pub operator: String,
+    /// `states`, `dispute`, `withdraw`, `govern`; all if none is named.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// For how long; a year by default.
+    #[serde(default)]
+    pub expires_in_s: Option<u64>,
+}
+
 /// A diff of a settlement.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -366,18 +460,12 @@ pub struct Expect {
     pub agree: BTreeMap<String, bool>,
 }
 
-/// Steps of the language that this runner does not play.
-const UNSUPPORTED: [&str; 6] = ["clause", "answer", "record", "exercise", "drop", "board"];
-
 /// Why a step cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// It is no object with a `do`.
     #[error("a step is an object with a \"do\"")]
     NoDo,
-    /// The language has it, this runner does not.
-    #[error("{0} is not supported yet")]
-    Unsupported(String),
     /// `refused` is neither a flag nor a name, or `observe` is no flag.
     #[error("\"{0}\" must be true, false, or for \"refused\" the name of an error")]
     Flag(&'static str),
@@ -394,9 +482,6 @@ impl Step {
     pub fn parse(value: &Value) -> Result<Self, StepError> {
         let mut fields = value.as_object().cloned().ok_or(StepError::NoDo)?;
         let name = fields.get("do").and_then(Value::as_str).ok_or(StepError::NoDo)?.to_owned();
-        if UNSUPPORTED.contains(&name.as_str()) {
-            return Err(StepError::Unsupported(name));
-        }
         let refused = take_refused(&mut fields)?;
         let observe = match fields.remove("observe") {
             None => true,

@@ -179,7 +179,8 @@ impl Wealth {
             }
             Act::Finalize(answer) => world.finalized(answer, &mut sums)?,
             // What is submitted was agreed in another step; what a reorganisation takes back is many steps.
-            Act::Submit { .. } | Act::Reorg { .. } => return None,
+            // What a clause pays depends on time and facts: the scenarios themselves say how much.
+            Act::Submit { .. } | Act::Reorg { .. } | Act::Exercise { .. } | Act::Drop { .. } => return None,
             _ => {}
         }
         Some(sums)
@@ -328,7 +329,11 @@ impl World {
         let pair = channel.pair();
         let name = |side: Side| self.name(&pair.entity(side));
         for pending in channel.state().subchannels.get(key)?.pending.values() {
-            let Pending::Payment(lock) = pending else { continue };
+            let lock = match pending {
+                Pending::Payment(lock) => lock,
+                Pending::Subcontract(_) => return None,
+                Pending::Swap(_) => continue,
+            };
             let timely = ledger.secrets.get(&(lock.kind, lock.hash)).is_some_and(|at| *at <= lock.expiry);
             if timely {
                 let (token, _) = self

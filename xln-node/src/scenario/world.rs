@@ -8,10 +8,12 @@ use xln_core::channel::CommandId;
 use xln_core::channel::{AcceptedDepository, ChannelConfig};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::LocalSigner;
+use xln_core::entity::Board;
 use xln_core::machine::EffectId;
 use xln_core::types::{EntityId, HashKind, Pair, Secret, Side, SubchannelKey, UnixSeconds};
 use xln_merkle::keccak256;
 
+use super::boards;
 use super::file::Scenario;
 use super::ground::{GENESIS, Ground};
 use super::party::{Party, Shelf};
@@ -32,8 +34,21 @@ pub struct Named {
     pub key: SubchannelKey,
     /// The secret of a lock, and how it is hashed.
     pub secret: Option<(Secret, HashKind)>,
+    /// What a clause waits for in the registry.
+    pub asked: Option<Asked>,
     /// Its number, once it stands in an agreed block.
     pub id: Option<u64>,
+}
+
+/// A question for the registry of facts.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// By which instrument.
+    pub instrument: u16,
+    /// Chain time from which the fact counts.
+    pub not_before: UnixSeconds,
+    /// What is asked.
+    pub question: Vec<u8>,
 }
 
 /// A command that was accepted.
@@ -70,6 +85,10 @@ pub struct World {
     pub parties: BTreeMap<String, Party>,
     /// Names by id.
     pub names: BTreeMap<EntityId, String>,
+    /// Boards of entities that have members, as they are now.
+    pub boards: BTreeMap<EntityId, Board>,
+    /// Delegations made so far.
+    pub serial: u32,
     /// Connections.
     pub network: MemoryNetwork,
     /// Pairs that have told each other where they stand.
@@ -112,9 +131,10 @@ impl World {
     pub fn new(scenario: Scenario, options: Options) -> Result<Self, RunError> {
         let folder =
             if options.volatile { None } else { Some(tempfile::Builder::new().prefix("xln-scenario-").tempdir()?) };
-        let signers = signers(&scenario)?;
-        let owners: Vec<LocalSigner> = signers.iter().map(|(_, signer)| signer.clone()).collect();
+        let wallets = boards::wallets(&scenario)?;
+        let owners: Vec<LocalSigner> = wallets.values().cloned().collect();
         let ground = Ground::new(&scenario, &owners)?;
+        let (ids, boards) = boards::entities(&scenario, &wallets, Some(&ground))?;
         let config = ChannelConfig {
             depositories: ground.places.values().map(|place| accepted(place, &scenario)).collect(),
             vigilant: scenario.auto,
@@ -123,7 +143,8 @@ impl World {
             ..ChannelConfig::default()
         };
         let (mut parties, mut names) = (BTreeMap::new(), BTreeMap::new());
-        for (number, (name, signer)) in signers.into_iter().enumerate() {
+        for (number, (name, wallet)) in wallets.into_iter().enumerate() {
+            let id = *ids.get(&name).ok_or(RunError::Value("id"))?;
             let config = ChannelConfig { routing: Some(super::route::policy(&name, &scenario)?), ..config.clone() };
             let shelf = match &folder {
                 None => Shelf::Memory(Vec::new()),
@@ -133,17 +154,19 @@ impl World {
                     Shelf::Folder(path)
                 }
             };
-            let party = Party::new(&name, signer, config, &ground, shelf, GENESIS)?;
+            let party = Party::new((&name, id), wallet, config, &ground, shelf, GENESIS)?;
             names.insert(party.id, name.clone());
             parties.insert(name, party);
         }
-        let shadow = Shadow::new(&scenario, &ground, &parties);
-        Ok(Self {
+        let shadow = Shadow::new(&scenario, &ground, &parties, &boards);
+        let mut world = Self {
             scenario,
             now: GENESIS,
             ground,
             parties,
             names,
+            boards,
+            serial: 0,
             network: MemoryNetwork::default(),
             linked: BTreeSet::new(),
             named: BTreeMap::new(),
@@ -160,15 +183,17 @@ impl World {
             shadow,
             trace: options.trace.then(Vec::new),
             _folder: folder,
-        })
+        };
+        world.observe()?;
+        Ok(world)
     }
 
     /// A party by name.
     ///
     /// # Errors
-    /// [`RunError::Unknown`]; [`RunError::Unsupported`] for a board.
+    /// [`RunError::Unknown`].
     pub fn party(&self, name: &str) -> Result<&Party, RunError> {
-        self.parties.get(name).ok_or_else(|| self.no_party(name))
+        self.parties.get(name).ok_or_else(|| RunError::Unknown { kind: "entity", name: name.to_owned() })
     }
 
     /// A party by name, to be driven.
@@ -176,18 +201,7 @@ impl World {
     /// # Errors
     /// As [`World::party`].
     pub fn party_mut(&mut self, name: &str) -> Result<&mut Party, RunError> {
-        if !self.parties.contains_key(name) {
-            return Err(self.no_party(name));
-        }
-        self.parties.get_mut(name).ok_or(RunError::Value("party"))
-    }
-
-    fn no_party(&self, name: &str) -> RunError {
-        if self.scenario.entities.contains_key(name) {
-            RunError::Unsupported(format!("an entity with members (`{name}`)"))
-        } else {
-            RunError::Unknown { kind: "entity", name: name.to_owned() }
-        }
+        self.parties.get_mut(name).ok_or_else(|| RunError::Unknown { kind: "entity", name: name.to_owned() })
     }
 
     /// An id by name.
@@ -261,37 +275,7 @@ fn accepted(place: &super::ground::Place, scenario: &Scenario) -> AcceptedDeposi
     AcceptedDepository { max_settle_margin_s: usual.max_settle_margin_s.max(scenario.settle_margin_s), ..usual }
 }
 
-/// Keys in order of the names; `left` decides by trying.
-fn signers(scenario: &Scenario) -> Result<Vec<(String, LocalSigner)>, RunError> {
-    let accounts = scenario.entities.iter().filter(|(_, spec)| spec.members.is_empty());
-    let mut signers: Vec<(String, LocalSigner)> =
-        accounts.map(|(name, _)| Ok((name.clone(), key(name, 0)?))).collect::<Result<_, RunError>>()?;
-    let Some((left, right)) = &scenario.left else { return Ok(signers) };
-    let find = |name: &str| signers.iter().position(|(n, _)| n == name);
-    let (Some(l), Some(r)) = (find(left), find(right)) else {
-        let known = |name: &String| scenario.entities.contains_key(name);
-        let name = if known(left) { right } else { left };
-        return if known(name) {
-            Err(RunError::Unsupported("`left` of an entity with members".to_owned()))
-        } else {
-            Err(RunError::Unknown { kind: "entity", name: name.clone() })
-        };
-    };
-    if l == r {
-        return Err(RunError::Malformed("`left` names one entity twice".to_owned()));
-    }
-    let least = signers.get(l).map(|(_, signer)| signer.address());
-    for salt in 1..=10_000_u64 {
-        let Some((name, signer)) = signers.get_mut(r) else { break };
-        if Some(signer.address()) > least {
-            break;
-        }
-        *signer = key(name, salt)?;
-    }
-    Ok(signers)
-}
-
-fn key(name: &str, salt: u64) -> Result<LocalSigner, RunError> {
+pub(super) fn key(name: &str, salt: u64) -> Result<LocalSigner, RunError> {
     let seed = keccak256(&[b"xln scenario key".as_slice(), name.as_bytes(), &[0], &salt.to_be_bytes()].concat());
     LocalSigner::new(&seed).map_err(|_| RunError::Value("a key is out of range"))
 }

@@ -37,6 +37,8 @@ pub(crate) enum Rule {
     Pending,
     /// The shown state is no newer one.
     Stale,
+    /// The registry takes only what is so.
+    NotSo,
     /// Only the owner can give it away.
     NotTheOwner,
 }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use alloy_primitives::{I256, U256};
 use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::commitment::Evidence;
-use xln_core::crypto::{Signature, recover_address};
+use xln_core::crypto::Signature;
+use xln_core::entity::{Claim, Permission, Verifier};
 use xln_core::proof::{
-    self, Body, DepositoryDomain, Dispute, FillsGiven, ResolveError, SettlementUpdate, TokenSplit, fills_hash, resolve,
+    self, Body, DepositoryDomain, Dispute, FillsGiven, ResolveError, SettlementUpdate, TokenSplit, World, fills_hash,
+    resolve_with,
 };
+use xln_core::subcontract::{Answer, Instruments, fact_key};
 use xln_core::types::{
     Address, DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds,
 };
@@ -38,6 +41,10 @@ pub(crate) enum Operation {
     Enforce { of: EntityId, token: TokenId, most: u64 },
     /// A secret is put into the registry.
     Reveal { kind: HashKind, secret: Secret },
+    /// A condition's flag is set.
+    Flag { name: Hash, value: bool },
+    /// A fact is put into the registry.
+    Record { instrument: u16, not_before: UnixSeconds, question: Vec<u8> },
     /// What a node asks for, in the name of `by`.
     Act { by: EntityId, action: Box<ChainAction> },
 }
@@ -81,6 +88,7 @@ pub(crate) struct Ledger {
     key: SubchannelKey,
     domain: DepositoryDomain,
     window_s: u64,
+    grace_s: u64,
     /// The tokens.
     pub(crate) coins: BTreeMap<TokenId, Coin>,
     /// Reserves and debts.
@@ -91,20 +99,33 @@ pub(crate) struct Ledger {
     pub(crate) lines: BTreeMap<Pair, Line>,
     /// When secrets were revealed.
     pub(crate) secrets: BTreeMap<(HashKind, Hash), UnixSeconds>,
+    /// Flags that are set.
+    flags: BTreeMap<Hash, bool>,
+    /// When facts were recorded.
+    pub(crate) facts: BTreeMap<Hash, UnixSeconds>,
+    /// Boards of registered organisations, and until when they count for channel states; the present one without end.
+    pub(crate) boards: BTreeMap<EntityId, Vec<(Hash, Option<UnixSeconds>)>>,
+    /// Delegations that were revoked, and until when they count for channel states.
+    pub(crate) revoked: BTreeMap<(EntityId, Hash), UnixSeconds>,
 }
 
 impl Ledger {
     /// An empty one.
-    pub(crate) fn new(key: SubchannelKey, window_s: u64) -> Self {
+    pub(crate) fn new(key: SubchannelKey, window_s: u64, grace_s: u64) -> Self {
         Self {
             key,
             domain: DepositoryDomain::from(&key),
             window_s,
+            grace_s,
             coins: BTreeMap::new(),
             books: Books::default(),
             outside: BTreeMap::new(),
             lines: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            boards: BTreeMap::new(),
+            revoked: BTreeMap::new(),
         }
     }
 
@@ -136,6 +157,12 @@ impl Ledger {
             Operation::Reveal { kind, secret } => {
                 next.reveal(*kind, secret, now);
             }
+            Operation::Flag { name, value } => {
+                next.flags.insert(*name, *value);
+            }
+            Operation::Record { instrument, not_before, question } => {
+                next.record(*instrument, *not_before, question, now)?;
+            }
             Operation::Act { by, action } => next.act(*by, action, now)?,
         }
         Ok(next)
@@ -147,6 +174,44 @@ impl Ledger {
         if is_planted(Mistake::LastRevealCounts) {
             *at = now;
         }
+    }
+
+    /// The first one counts; what is not so is refused.
+    fn record(
+        &mut self,
+        instrument: u16,
+        not_before: UnixSeconds,
+        question: &[u8],
+        now: UnixSeconds,
+    ) -> Result<(), Rule> {
+        let name = fact_key(instrument, not_before, question).ok_or(Rule::Shape)?;
+        if self.facts.contains_key(&name) {
+            return Ok(());
+        }
+        if now < not_before {
+            return Err(Rule::Time);
+        }
+        let (place, asked) = question.split_at_checked(20).ok_or(Rule::Shape)?;
+        let is_so = match instrument {
+            // A default: the Depository, an entity, a token.
+            3 => {
+                let (entity, token) = asked.split_first_chunk::<32>().ok_or(Rule::Shape)?;
+                let token = TokenId(u32::from_be_bytes(token.try_into().map_err(|_| Rule::Shape)?));
+                let entity = EntityId::parse(*entity).map_err(|_| Rule::Shape)?;
+                place == self.key.depository.0 && self.books.debts(entity, token).open().next().is_some()
+            }
+            // A condition of a story: a function and the name of a flag.
+            5 => {
+                let flag = asked.last_chunk::<32>().ok_or(Rule::Shape)?;
+                self.flags.get(&Hash(*flag)).copied().unwrap_or(false)
+            }
+            _ => false,
+        };
+        if !is_so {
+            return Err(Rule::NotSo);
+        }
+        self.facts.insert(name, now);
+        Ok(())
     }
 
     fn coin(&self, token: TokenId) -> Result<Coin, Rule> {
@@ -243,7 +308,9 @@ impl Ledger {
                 self.reveal(*kind, secret, now);
                 Ok(())
             }
-            ChainCall::Record { .. } => Ok(()),
+            ChainCall::Record { instrument, not_before, question, .. } => {
+                self.record(*instrument, *not_before, question, now)
+            }
             ChainCall::CooperativeUpdate { expiry, update, left, right } => {
                 let bytes = update.encode().map_err(|_| Rule::Shape)?;
                 let Line { epoch, settlement_nonce: nonce, dispute, .. } = self.line(pair);
@@ -251,13 +318,13 @@ impl Ledger {
                 if dispute.is_some() {
                     return Err(Rule::Dispute);
                 }
-                consented(pair, &digest, (left, right), *expiry, now)?;
+                self.consented(pair, &digest, (left, right), *expiry, now)?;
                 self.update(pair, update)
             }
             ChainCall::CooperativeClose { expiry, body: bytes, left, right } => {
                 let Line { epoch, settlement_nonce: nonce, .. } = self.line(pair);
                 let digest = self.domain.cooperative_close(&pair.channel_key(), epoch, nonce, *expiry, bytes);
-                consented(pair, &digest, (left, right), *expiry, now)?;
+                self.consented(pair, &digest, (left, right), *expiry, now)?;
                 let body = Body::parse(bytes).map_err(|_| Rule::Shape)?;
                 if !body.clauses.is_empty() {
                     return Err(Rule::Shape);
@@ -268,7 +335,7 @@ impl Ledger {
             }
             ChainCall::StartDispute { starter, evidence, fills } => {
                 let epoch = self.startable(by, pair, *starter)?;
-                signed(pair, starter.other(), evidence, epoch)?;
+                self.signed(pair, starter.other(), evidence, epoch, now)?;
                 if evidence.nonce == Nonce(0) {
                     return Err(Rule::Stale);
                 }
@@ -296,9 +363,9 @@ impl Ledger {
                 let mut next = self.answerable(pair, dispute, now)?;
                 let epoch = self.line(pair).epoch;
                 show(&mut next, evidence)?;
-                signed(pair, next.starter, evidence, epoch)?;
+                self.signed(pair, next.starter, evidence, epoch, now)?;
                 if *both {
-                    signed(pair, next.starter.other(), evidence, epoch)?;
+                    self.signed(pair, next.starter.other(), evidence, epoch, now)?;
                     next.answered = false;
                 } else {
                     answer(by, pair, &mut next, fills, now)?;
@@ -424,7 +491,10 @@ impl Ledger {
         let window_s = self.window_s;
         let moment = Dispute { body, facts: &facts, now, started_at, window_s, left_fills, right_fills };
         let registry = |_: &Address, kind: HashKind, hash: &Hash| self.secrets.get(&(kind, *hash)).copied();
-        resolve(&moment, &registry).map_err(|error| match error {
+        let recorded = |_: &Address, name: &Hash| self.facts.get(name).map(|at| Answer { at: *at, value: 1 });
+        let instruments = Instruments::built_in();
+        let world = World { key: self.key, instruments: &instruments, reveals: &registry, facts: &recorded };
+        resolve_with(&moment, &world).map_err(|error| match error {
             ResolveError::PendingUntil(_) => Rule::Pending,
             _ => Rule::Shape,
         })
@@ -450,30 +520,62 @@ fn given(fills: &[u8]) -> Result<Hash, Rule> {
     if fills.len() > FILLS_BYTES { Err(Rule::Shape) } else { Ok(fills_hash(fills)) }
 }
 
-fn by_key(entity: EntityId, digest: &Hash, signature: &Signature) -> Result<(), Rule> {
-    let signer = recover_address(digest, signature).ok();
-    if signer.is_some() && signer == entity.address() { Ok(()) } else { Err(Rule::Authority) }
-}
+impl Ledger {
+    /// An entity signed: by its key, its members, or its operator; what was replaced, revoked or has expired counts for channel
+    /// states until the grace ends.
+    fn by(
+        &self,
+        entity: EntityId,
+        digest: &Hash,
+        signature: &Signature,
+        permission: Permission,
+        now: UnixSeconds,
+    ) -> Result<(), Rule> {
+        let claim = Claim { entity: &entity, digest, signature, permission };
+        let reliance = Verifier::default().verify(&claim).map_err(|_| Rule::Authority)?;
+        let states = permission == Permission::States;
+        let counts = |until: &UnixSeconds| states && now <= *until;
+        for (owner, board) in &reliance.boards {
+            let known = self.boards.get(owner).and_then(|boards| boards.iter().find(|(hash, _)| hash == board));
+            let (_, until) = known.ok_or(Rule::Authority)?;
+            if until.as_ref().is_some_and(|until| !counts(until)) {
+                return Err(Rule::Authority);
+            }
+        }
+        for (owner, delegation, expiry) in &reliance.delegations {
+            let grace = if states { self.grace_s } else { 0 };
+            if now > expiry.plus(grace) {
+                return Err(Rule::Authority);
+            }
+            if self.revoked.get(&(*owner, *delegation)).is_some_and(|until| !counts(until)) {
+                return Err(Rule::Authority);
+            }
+        }
+        Ok(())
+    }
 
-/// Both signed, and it has not expired.
-fn consented(
-    pair: &Pair,
-    digest: &Hash,
-    (left, right): (&Signature, &Signature),
-    expiry: UnixSeconds,
-    now: UnixSeconds,
-) -> Result<(), Rule> {
-    by_key(pair.left(), digest, left)?;
-    by_key(pair.right(), digest, right)?;
-    if now > expiry { Err(Rule::Time) } else { Ok(()) }
-}
+    /// Both signed, and it has not expired.
+    fn consented(
+        &self,
+        pair: &Pair,
+        digest: &Hash,
+        (left, right): (&Signature, &Signature),
+        expiry: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<(), Rule> {
+        self.by(pair.left(), digest, left, Permission::Withdraw, now)?;
+        self.by(pair.right(), digest, right, Permission::Withdraw, now)?;
+        if now > expiry { Err(Rule::Time) } else { Ok(()) }
+    }
 
-/// One side signed the state, whose leaf is of this epoch.
-fn signed(pair: &Pair, side: Side, evidence: &Evidence, epoch: u32) -> Result<(), Rule> {
-    let leaf = proof::subchannel_leaf(&evidence.key, epoch, &evidence.body_hash());
-    let root = evidence.path.iter().fold(leaf.0, |node, sibling| xln_merkle::pair_hash(&node, &sibling.0));
-    let digest = proof::channel_state_digest(&pair.channel_key(), evidence.nonce, &Hash(root));
-    by_key(pair.entity(side), &digest, evidence.signature(side).ok_or(Rule::Authority)?)
+    /// One side signed the state, whose leaf is of this epoch.
+    fn signed(&self, pair: &Pair, side: Side, evidence: &Evidence, epoch: u32, now: UnixSeconds) -> Result<(), Rule> {
+        let leaf = proof::subchannel_leaf(&evidence.key, epoch, &evidence.body_hash());
+        let root = evidence.path.iter().fold(leaf.0, |node, sibling| xln_merkle::pair_hash(&node, &sibling.0));
+        let digest = proof::channel_state_digest(&pair.channel_key(), evidence.nonce, &Hash(root));
+        let signature = evidence.signature(side).ok_or(Rule::Authority)?;
+        self.by(pair.entity(side), &digest, signature, Permission::States, now)
+    }
 }
 
 /// A newer state takes the place of the shown one; fills are bound to a body.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
 use xln_chain::Receipt;
+use xln_core::entity::Board;
 use xln_core::types::{EntityId, Hash, UnixSeconds};
 
 pub(super) use chain::{Ledger, Operation};
@@ -43,10 +44,18 @@ pub struct Shadow {
 
 impl Shadow {
     /// As everything stands before the story.
-    pub(super) fn new(scenario: &Scenario, ground: &Ground, parties: &BTreeMap<String, Party>) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        ground: &Ground,
+        parties: &BTreeMap<String, Party>,
+        boards: &BTreeMap<EntityId, Board>,
+    ) -> Self {
         let mut tracks = BTreeMap::new();
         for (name, place) in &ground.places {
-            let mut ledger = Ledger::new(place.client.deployment().key(), scenario.dispute_window_s);
+            let deployment = place.client.deployment();
+            let mut ledger = Ledger::new(deployment.key(), scenario.dispute_window_s, deployment.grace_s);
+            let current = boards.iter().map(|(entity, board)| (*entity, vec![(board.hash(), None)]));
+            ledger.boards.extend(current);
             for (token, spec) in ground.tokens.iter().filter_map(|(t, found)| Some((found, scenario.tokens.get(t)?))) {
                 if token.chain != *name {
                     continue;
@@ -80,6 +89,22 @@ impl Shadow {
             (Err(_), None) => self.refused = self.refused.saturating_add(1),
             (Ok(_), None) => self.differ(|| format!("the rules allow {operation:?}, the chain refuses it")),
             (Err(rule), Some(_)) => self.differ(|| format!("{rule:?} forbids {operation:?}, the chain executes it")),
+        }
+    }
+
+    /// An organisation has another board; the one before counts for channel states a while longer.
+    pub(super) fn board(&mut self, entity: EntityId, board: Hash, until: UnixSeconds) {
+        for track in self.tracks.values_mut() {
+            let boards = track.ledger.boards.entry(entity).or_default();
+            boards.iter_mut().filter(|(_, end)| end.is_none()).for_each(|(_, end)| *end = Some(until));
+            boards.push((board, None));
+        }
+    }
+
+    /// A delegation was revoked; it counts for channel states a while longer.
+    pub(super) fn revoke(&mut self, chain: &str, entity: EntityId, delegation: Hash, until: UnixSeconds) {
+        if let Some(track) = self.tracks.get_mut(chain) {
+            track.ledger.revoked.entry((entity, delegation)).or_insert(until);
         }
     }
 
