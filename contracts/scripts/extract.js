@@ -6,7 +6,7 @@ const path = require("path");
 const [out, target] = process.argv.slice(2);
 const contracts = {
   Depository: "Depository", DepositoryExtension: "DepositoryExtension", SubcontractProvider: "SubcontractProvider", EntityProvider: "EntityProvider",
-  TestErc20: "TestErc20", TestErc20Fee: "TestErc20", TestErc20NoReturn: "TestErc20",
+  TestErc20: "TestErc20", TestErc20Permit: "TestErc20Permit", TestErc20Fee: "TestErc20", TestErc20NoReturn: "TestErc20",
   TestErc721: "TestNfts", TestErc1155: "TestNfts", TestWallet: "TestWallet",
   TestAnswers: "TestAnswers", TestFeed: "TestFeed", PriceOption: "PriceOption", TestMultisig: "TestMultisig",
 };

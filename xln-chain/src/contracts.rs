@@ -40,6 +40,10 @@ contract!(
     test_erc20, TestErc20, "../contracts/artifacts/TestErc20.json"
 );
 contract!(
+    /// An ERC-20 with approvals by signature.
+    test_erc20_permit, TestErc20Permit, "../contracts/artifacts/TestErc20Permit.json"
+);
+contract!(
     /// An ERC-20 whose functions return nothing.
     test_erc20_no_return, TestErc20NoReturn, "../contracts/artifacts/TestErc20NoReturn.json"
 );

@@ -5,6 +5,7 @@
 mod chain;
 pub mod client;
 pub mod codec;
+pub mod conformance;
 pub mod contracts;
 pub mod deploy;
 pub mod embedded;
@@ -16,7 +17,7 @@ pub mod sender;
 pub mod watch;
 
 pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
-pub use client::{DepositoryClient, EntityClient};
+pub use client::{BatchBuilder, DepositoryClient, EntityClient};
 pub use deploy::{Deployment, Periods, TestTokens};
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};

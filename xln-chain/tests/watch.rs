@@ -13,9 +13,10 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use common::*;
+use xln_chain::client::GovernCall;
 use xln_chain::{Cursor, WatchConfig, Watcher};
 use xln_core::chain::{ChainAction, ChainCall, ChainFact, ChangeKind, REMEMBERED_POINTS};
-use xln_core::types::{HashKind, Secret, Side, TokenId};
+use xln_core::types::{Hash, HashKind, Secret, Side, TokenId};
 
 const CONFIRMATIONS: u64 = 3;
 
@@ -188,24 +189,28 @@ fn a_long_absence_is_caught_up_with_by_few_requests() {
     let cursor = setting.watcher.cursor();
     setting.world.chain.mine_blocks(2_000);
     setting.start();
-    setting.world.chain.mine_blocks(4_000);
+    setting.world.chain.mine_blocks(10);
+    let board = GovernCall::RecordBoard(Some(Hash([1; 32])));
+    now(setting.world.client.entities().govern(&key(7), &board));
+    setting.world.chain.mine_blocks(3_990);
     let head = setting.world.chain.newest().number;
     let chain = Flaky::new(&setting.world.chain);
     let mut watcher = watcher(&setting.world, &cursor);
     let mut blocks = Vec::new();
-    let mut disputes = 0;
+    let (mut disputes, mut boards) = (0, 0);
     loop {
         let facts = now(watcher.poll(&chain));
         if facts.is_empty() {
             break;
         }
         for fact in facts {
-            let ChainFact::Block { point, changes, .. } = fact else { panic!("{fact:?}") };
+            let ChainFact::Block { point, changes, entities, .. } = fact else { panic!("{fact:?}") };
             disputes += changes.len();
+            boards += entities.len();
             blocks.push(point.number);
         }
     }
-    assert_eq!(disputes, 1);
+    assert_eq!((disputes, boards), (1, 1));
     assert!(blocks.is_sorted_by(|a, b| a < b));
     let recent = u64::try_from(REMEMBERED_POINTS).unwrap();
     let last = head - CONFIRMATIONS;

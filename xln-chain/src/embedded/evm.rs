@@ -37,6 +37,21 @@ pub(super) struct Outcome {
 
 /// Executes upon a state without changing it.
 pub(super) fn run(state: &State, moment: &Moment, from: Address, tx: &Transaction) -> Result<Outcome, ChainError> {
+    execute(state, moment, from, tx, false)
+}
+
+/// The same in the name of any address, also a contract's, as `eth_call` does.
+pub(super) fn simulate(state: &State, moment: &Moment, from: Address, tx: &Transaction) -> Result<Outcome, ChainError> {
+    execute(state, moment, from, tx, true)
+}
+
+fn execute(
+    state: &State,
+    moment: &Moment,
+    from: Address,
+    tx: &Transaction,
+    by_anyone: bool,
+) -> Result<Outcome, ChainError> {
     let caller = from.into();
     let environment = TxEnv {
         caller,
@@ -56,7 +71,8 @@ pub(super) fn run(state: &State, moment: &Moment, from: Address, tx: &Transactio
         prevrandao: Some(moment.parent.0.into()),
         ..BlockEnv::default()
     };
-    let config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(moment.chain.0);
+    let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(moment.chain.0);
+    config.disable_eip3607 = by_anyone;
     let mut evm = Context::mainnet().with_db(WrapDatabaseRef(state)).with_block(block).with_cfg(config).build_mainnet();
     let done = evm.transact(environment).map_err(unacceptable)?;
     let (success, gas_used) = (done.result.is_success(), done.result.tx_gas_used());

@@ -87,7 +87,7 @@ impl History {
     }
 
     pub(super) fn call(&self, from: Address, call: &Transaction) -> Result<(Bytes, u64), ChainError> {
-        let outcome = evm::run(&self.state, &self.moment(), from, call)?;
+        let outcome = evm::simulate(&self.state, &self.moment(), from, call)?;
         match (outcome.success, outcome.output) {
             (true, output) => Ok((output.unwrap_or_default(), outcome.gas_used)),
             (false, Some(data)) => Err(ChainError::reverted(data)),

@@ -7,7 +7,9 @@ pub use flaky::Flaky;
 use xln_chain::embedded::ready;
 use xln_chain::{ChainError, Deployment, DepositoryClient, EmbeddedChain, TestTokens};
 use xln_core::commitment::Evidence;
+use xln_core::crypto::Signature;
 use xln_core::crypto::{LocalSigner, Signer};
+use xln_core::entity::{Board, OrganisationSignature, approval_digest};
 use xln_core::proof::{self, Body};
 use xln_core::types::{ChainId, EntityId, Hash, Nonce, Pair, UnixSeconds};
 
@@ -84,4 +86,33 @@ pub fn evidence(d: &Deployment, a: &LocalSigner, b: &LocalSigner, epoch: u32, no
         left: Some(left.sign_digest(&digest).unwrap()),
         right: Some(right.sign_digest(&digest).unwrap()),
     }
+}
+
+/// A board's signature by these of its members.
+pub fn by_board(entity: &EntityId, board: &Board, digest: &Hash, by: &[&LocalSigner]) -> Signature {
+    let wrapped = approval_digest(entity, digest);
+    let signatures = board.members().iter().map(|member| {
+        let signer = by.iter().find(|key| key.entity() == member.entity)?;
+        Some(signer.sign_digest(&wrapped).unwrap())
+    });
+    let signatures = signatures.collect();
+    OrganisationSignature::Board { board: board.clone(), signatures }.encode().unwrap()
+}
+
+/// Evidence for a body whose state these two signatures carry, each made over the digest.
+pub fn evidence_by(
+    d: &Deployment,
+    pair: &Pair,
+    epoch: u32,
+    nonce: u64,
+    body: &Body,
+    sign: [&dyn Fn(&Hash) -> Signature; 2],
+) -> Evidence {
+    let body = body.encode().unwrap();
+    let leaf = proof::subchannel_leaf(&d.key(), epoch, &proof::body_hash(&body));
+    let leaves = [proof::state_leaf(&Hash([7; 32])), leaf];
+    let (root, nonce) = (proof::root(&leaves), Nonce(nonce));
+    let digest = proof::channel_state_digest(&pair.channel_key(), nonce, &root);
+    let [left, right] = sign.map(|sign| Some(sign(&digest)));
+    Evidence { key: d.key(), epoch, nonce, body, path: proof::path(&leaves, 1), root, left, right }
 }

@@ -15,7 +15,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod instruments;
 mod ledger;
+#[path = "../../../xln-core/tests/price_option/mod.rs"]
+mod price_option;
 mod random;
 mod round;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! One epoch of one channel, from funding to its end, on chain and in the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xln_chain::client::{Authority, Funding, Token, action_transaction};
 use xln_chain::contracts::depository::Depository::DepositoryErrors;
@@ -14,11 +14,12 @@ use xln_core::proof::{
     SettlementUpdate, SwapItem, TokenDiff, TokenSplit,
 };
 use xln_core::types::{
-    Address, ChainId, DisputeFact, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact, TokenId,
-    UnixSeconds,
+    Address, ChainId, DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenFact,
+    TokenId, UnixSeconds,
 };
 
 use crate::common::*;
+use crate::instruments::{Asking, Outside};
 use crate::ledger::Ledger;
 use crate::random::Random;
 
@@ -35,6 +36,7 @@ pub struct Tally {
     pub moved: u64,
     pub debts: u64,
     pub behind_debts: u64,
+    pub facts: u64,
 }
 
 impl Tally {
@@ -50,6 +52,7 @@ impl Tally {
             self.moved,
             self.debts,
             self.behind_debts,
+            self.facts,
         ];
         assert!(met.iter().all(|count| *count > states / 200), "{self:?}");
     }
@@ -61,23 +64,43 @@ pub struct Stage {
     /// Ends of the channels, and the bank that funds them.
     parties: [LocalSigner; 3],
     bank: LocalSigner,
-    tokens: Vec<TokenId>,
+    pub tokens: Vec<TokenId>,
+    pub outside: Outside,
     ledger: Ledger,
     epochs: BTreeMap<Pair, (u32, u32)>,
     base: (u64, Ledger, BTreeMap<Pair, (u32, u32)>),
 }
 
-/// Chain time of reveals that happened.
-type Reveals = BTreeMap<(HashKind, Hash), UnixSeconds>;
-/// Secrets and when they are to be revealed.
-type Plan = BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>;
+/// What happened of a plan.
+#[derive(Default)]
+struct Known {
+    /// Chain time of reveals.
+    reveals: BTreeMap<(HashKind, Hash), UnixSeconds>,
+    asked: BTreeSet<Hash>,
+}
+
+enum Step<'a> {
+    Reveal((HashKind, Hash), Secret),
+    Ask(Hash, &'a Asking),
+}
+
+/// What is to happen while a dispute runs.
+#[derive(Default)]
+pub struct Plan {
+    /// Secrets and when they are to be revealed.
+    secrets: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
+    /// Questions and when they are to be asked.
+    questions: BTreeMap<Hash, Asking>,
+}
 
 impl Stage {
     pub fn new() -> Self {
         let world = World::new(31_337);
         let parties = [key(1), key(2), key(3)];
+        let outside = Outside::new(&world);
         let mut stage = Self {
             world,
+            outside,
             keys: KeyCache::default(),
             parties,
             bank: key(9),
@@ -93,7 +116,15 @@ impl Stage {
         for n in 0..11 {
             let body = Body { tokens: vec![(stage.tokens[4], -1_000 - n)], clauses: Vec::new() };
             let evidence = stage.sign(&mut Random::new(n as u64), &pair, &body);
-            stage.dispute(&mut Random::new(0), &mut Tally::default(), &pair, starter, evidence, &body, &Plan::new());
+            stage.dispute(
+                &mut Random::new(0),
+                &mut Tally::default(),
+                &pair,
+                starter,
+                evidence,
+                &body,
+                &Plan::default(),
+            );
         }
         stage.base = (stage.world.chain.newest().number, stage.ledger.clone(), stage.epochs.clone());
         stage
@@ -133,6 +164,7 @@ impl Stage {
     pub fn rewind(&mut self) {
         self.world.chain.reorg(self.world.chain.newest().number - self.base.0);
         (self.ledger, self.epochs) = (self.base.1.clone(), self.base.2.clone());
+        self.outside.facts.clear();
     }
 
     fn key_of(&self, pair: &Pair, side: Side) -> &LocalSigner {
@@ -145,7 +177,7 @@ impl Stage {
         self.world.chain.execute_from(by.address(), transaction)
     }
 
-    fn now(&self) -> UnixSeconds {
+    pub fn now(&self) -> UnixSeconds {
         self.world.chain.now()
     }
 
@@ -155,7 +187,7 @@ impl Stage {
         let pair = pair_of(&self.parties[pair.0], &self.parties[pair.1]);
         let starter = if random.chance(50) { Side::Left } else { Side::Right };
         self.fund(random, &pair);
-        let mut plan = Plan::new();
+        let mut plan = Plan::default();
         let mut body = self.body(random, &pair, seed, &mut plan);
         if random.chance(12) {
             body.clauses.clear();
@@ -205,6 +237,15 @@ impl Stage {
         DepositoryDomain::from(&self.world.deployment.key())
     }
 
+    /// Entities whose debts are asked for.
+    pub fn references(&self) -> [EntityId; 3] {
+        self.parties.each_ref().map(entity)
+    }
+
+    pub fn owes(&self, entity: EntityId, token: TokenId) -> bool {
+        !self.ledger.debts(entity, token).is_empty()
+    }
+
     fn facts(&self, pair: &Pair) -> Vec<TokenFact> {
         now(self.world.client.collaterals(pair, &self.tokens))
     }
@@ -224,6 +265,11 @@ impl Stage {
         if !tokens.is_empty() {
             for n in 0..random.pick(&[0, 1, 1, 1, 2]) {
                 clauses.push(self.payments(random, tokens.len() as u8, seed * 64 + n * 16, plan));
+            }
+        }
+        for _ in 0..random.pick(&[0, 1, 1, 2]) {
+            if !tokens.is_empty() {
+                clauses.push(self.instrument(random, &tokens, &mut plan.questions));
             }
         }
         if tokens.len() > 1 {
@@ -269,7 +315,7 @@ impl Stage {
                 } else {
                     WINDOW_S + random.below(MAX_LOCK_S + 600)
                 };
-                plan.insert((kind, hash), (Secret(secret), self.now().plus(at)));
+                plan.secrets.insert((kind, hash), (Secret(secret), self.now().plus(at)));
             }
         }
         let allowances = sums.into_iter().map(|(token_index, (right, left))| Allowance { token_index, right, left });
@@ -297,7 +343,7 @@ impl Stage {
     }
 
     /// Allowances that fit, or that are a little too small.
-    fn clause(&self, random: &mut Random, batch: Batch, mut allowances: Vec<Allowance>) -> Clause {
+    pub fn clause(&self, random: &mut Random, batch: Batch, mut allowances: Vec<Allowance>) -> Clause {
         if random.chance(15) {
             match random.below(3) {
                 0 => drop(allowances.pop()),
@@ -403,8 +449,8 @@ impl Stage {
         plan: &Plan,
     ) {
         let started_at = self.now();
-        let mut reveals = Reveals::new();
-        self.reveal_until(plan, &mut reveals, started_at);
+        let mut reveals = Known::default();
+        self.go_to(plan, &mut reveals, tally, started_at);
         let starter_fills = fills(random, body);
         let (nonce, body_hash, bytes) = (evidence.nonce.0, evidence.body_hash(), evidence.body.clone());
         self.act(
@@ -429,7 +475,7 @@ impl Stage {
         if random.chance(50) {
             tally.answered += 1;
             let at = started_at.plus(random.pick(&[0, 5, 51, WINDOW_S - 1, WINDOW_S]));
-            self.reveal_until(plan, &mut reveals, at);
+            self.go_to(plan, &mut reveals, tally, at);
             answer = (fills(random, body), at);
             self.act(&answerer, pair, ChainCall::AcceptDispute { dispute, fills: answer.0.clone() }).unwrap();
             (dispute.answered, dispute.answered_at) = (true, at);
@@ -447,7 +493,7 @@ impl Stage {
             WINDOW_S + MAX_LOCK_S + 1,
         ]));
         let splits = loop {
-            self.reveal_until(plan, &mut reveals, at);
+            self.go_to(plan, &mut reveals, tally, at);
             let mut given = answer.clone();
             if at <= deadline && !dispute.answered {
                 tally.early += 1;
@@ -460,7 +506,7 @@ impl Stage {
                     FillsGiven { bytes: &given.0, at: given.1 }
                 }
             };
-            let registry = |_: &Address, kind, hash: &Hash| reveals.get(&(kind, *hash)).copied();
+            let registry = |_: &Address, kind, hash: &Hash| reveals.reveals.get(&(kind, *hash)).copied();
             let model = Dispute {
                 body,
                 facts: &facts,
@@ -470,7 +516,13 @@ impl Stage {
                 left_fills: by(Side::Left),
                 right_fills: by(Side::Right),
             };
-            let expected = proof::resolve(&model, &registry);
+            let world = proof::World {
+                key: self.world.deployment.key(),
+                instruments: &self.outside.instruments,
+                reveals: &registry,
+                facts: &|_, name| self.outside.facts.get(name).copied(),
+            };
+            let expected = proof::resolve_with(&model, &world);
             let call = ChainCall::FinalizeDispute {
                 dispute,
                 body: bytes.clone(),
@@ -515,14 +567,26 @@ impl Stage {
         self.compare(pair, &facts, &splits);
     }
 
-    /// Goes to a time, and reveals on the way what was planned for before it.
-    fn reveal_until(&self, plan: &Plan, done: &mut Reveals, until: UnixSeconds) {
-        let mut due: Vec<_> = plan.iter().filter(|(name, (_, at))| *at <= until && !done.contains_key(*name)).collect();
-        due.sort_by_key(|(_, (_, at))| *at);
-        for ((kind, hash), (secret, at)) in due {
-            self.world.chain.set_time(*at);
-            now(self.world.client.reveal(&self.bank, *kind, &[*secret]));
-            done.insert((*kind, *hash), self.now());
+    /// Goes to a time, and does on the way what was planned for before it.
+    fn go_to(&mut self, plan: &Plan, done: &mut Known, tally: &mut Tally, until: UnixSeconds) {
+        let secrets = plan.secrets.iter().filter(|(name, _)| !done.reveals.contains_key(*name));
+        let secrets = secrets.map(|(name, (secret, at))| (*at, Step::Reveal(*name, *secret)));
+        let questions = plan.questions.iter().filter(|(name, _)| !done.asked.contains(*name));
+        let questions = questions.map(|(name, asking)| (asking.at, Step::Ask(*name, asking)));
+        let mut due: Vec<_> = secrets.chain(questions).filter(|(at, _)| *at <= until).collect();
+        due.sort_by_key(|(at, _)| *at);
+        for (at, step) in due {
+            self.world.chain.set_time(at);
+            match step {
+                Step::Reveal((kind, hash), secret) => {
+                    now(self.world.client.reveal(&self.bank, kind, &[secret]));
+                    done.reveals.insert((kind, hash), self.now());
+                }
+                Step::Ask(name, asking) => {
+                    self.ask(name, asking, tally);
+                    done.asked.insert(name);
+                }
+            }
         }
         self.world.chain.set_time(until);
         assert_eq!(self.now(), until, "time goes forward");

@@ -16,16 +16,16 @@ use xln_core::types::{
 use crate::common::*;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Block {
-    pub point: ChainPoint,
-    pub changes: Vec<ChainChange>,
-    pub reveals: Vec<Reveal>,
-    pub facts: Vec<RecordedFact>,
-    pub entities: Vec<EntityFact>,
+pub(crate) struct Block {
+    pub(crate) point: ChainPoint,
+    pub(crate) changes: Vec<ChainChange>,
+    pub(crate) reveals: Vec<Reveal>,
+    pub(crate) facts: Vec<RecordedFact>,
+    pub(crate) entities: Vec<EntityFact>,
 }
 
 /// Blocks with what concerns one entity, or everybody, and with the boards of some entities, or of all.
-pub fn canonical(world: &World, entity: Option<EntityId>, signers: Option<&BTreeSet<EntityId>>) -> Vec<Block> {
+pub(crate) fn canonical(world: &World, entity: Option<EntityId>, signers: Option<&BTreeSet<EntityId>>) -> Vec<Block> {
     let d = &world.deployment;
     let filter = LogFilter {
         addresses: vec![d.depository, d.subcontract_provider, d.entity_provider],
