@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 copy=${XLN_RED_DIR:-${TMPDIR:-/tmp}/xln-red-first}
+# Cargo takes the copy's crates for the tree's own: mutants must not get among what is built of the tree.
+export CARGO_TARGET_DIR=$copy/target
 tool() { perl "$root/scripts/mutants/mutant.pl" "$@" "$root"/scripts/mutants/*.txt; }
 
 only=("$@")
