@@ -1,6 +1,7 @@
 //! Instruments and their contracts decide alike: the three built-in ones with facts, and an option that a user wrote.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,

@@ -13,6 +13,7 @@ use crate::error::{ActionError, ChainError};
 
 /// One operation, in the name of whoever calls or signed the batch. Amounts are in the token's base unit.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every caller's way")]
 pub enum Operation {
     /// Makes a token known; anybody may, and the first decides its number.
     RegisterToken(Token),

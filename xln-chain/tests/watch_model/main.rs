@@ -279,7 +279,7 @@ impl Model {
                 self.act(0, &self.others[1], call);
             }
             Op::Board(who, board) => {
-                let board = (board > 0).then(|| Hash([board; 32]));
+                let board = (board > 0).then_some(Hash([board; 32]));
                 self.govern(who, &GovernCall::RecordBoard(board));
             }
             Op::Revoke(who, delegation) => {
