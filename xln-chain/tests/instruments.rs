@@ -9,7 +9,7 @@
 )]
 
 mod common;
-#[path = "../../xln-core/tests/price_option/mod.rs"]
+#[path = "../../examples/own_instrument/price_option.rs"]
 mod price_option;
 
 use alloy_sol_types::SolCall;

@@ -9,6 +9,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+#[path = "../../examples/own_instrument/price_option.rs"]
 mod price_option;
 
 use price_option::{PriceOption, PriceOptionTerms};

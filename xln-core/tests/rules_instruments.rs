@@ -12,6 +12,7 @@
 )]
 
 mod common;
+#[path = "../../examples/own_instrument/price_option.rs"]
 mod price_option;
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@
 mod common;
 mod instruments;
 mod ledger;
-#[path = "../../../xln-core/tests/price_option/mod.rs"]
+#[path = "../../../examples/own_instrument/price_option.rs"]
 mod price_option;
 mod random;
 mod round;
