@@ -9,13 +9,16 @@ import {IEntityProvider} from "./interfaces/IEntityProvider.sol";
 /// Money and disputes: IDepository. No owner, no upgrade, no pause, no fee. docs/protocol.md, docs/encodings.md.
 /// What is called often is here; the rest is code of the extension, which it makes itself and runs as its own.
 contract Depository is Disputes {
+    /// What a grace leaves beyond twice the window, in seconds; GRACE_MARGIN_S of nodes.
+    uint256 private constant GRACE_MARGIN = 3600;
+
     uint256 private immutable CHAIN_ID = block.chainid;
     bytes32 private immutable DOMAIN = _buildDomain(address(this));
     address private immutable EXTENSION;
 
     constructor(address entityProvider_, uint40 disputeWindow_) State(entityProvider_, disputeWindow_) {
         uint40 grace = IEntityProvider(entityProvider_).grace();
-        if (grace < 2 * uint256(disputeWindow_)) revert GraceTooShort(grace);
+        if (grace < 2 * uint256(disputeWindow_) + GRACE_MARGIN) revert GraceTooShort(grace);
         EXTENSION = address(new DepositoryExtension(entityProvider_, disputeWindow_));
     }
 

@@ -106,6 +106,8 @@ contract BoardsTest is OrgBase {
         // By an operator, who may or may not do this.
         uint8 permissions = uint8(1 + random(15));
         if (permissions >> uint8(permission) & 1 == 0) ok = false;
+        // To dispute is to consent to states.
+        if (uint8(permission) == 1 && permissions & 1 == 0) ok = false;
         uint256 time = T0 - 3 + random(6);
         if (time < T0 && permission != STATES) ok = false;
         bytes memory d = delegation(Deleg(permissions, uint40(time), uint32(random(9)), ""));

@@ -18,6 +18,8 @@ abstract contract Batches is Reserves, Eip712, Delegated {
     uint256 private constant OPERATION_HEAD = 20;
     /// What an operation that may be skipped has at least, so that no relayer makes it fail by giving too little gas:
     /// 1,000,000 after the 63/64 rule, and the call's own price.
+    /// What an operation that may be skipped gets at most, so that no receiver can burn the gas of those behind it.
+    uint256 private constant SKIPPABLE_GAS = 1_000_000;
     uint256 private constant GAS_BEFORE_SKIPPABLE = 1_040_000;
 
     function processBatch(bytes32 entity, uint64 expiry, bytes calldata operations, bytes calldata signature)
@@ -64,7 +66,7 @@ abstract contract Batches is Reserves, Eip712, Delegated {
             total += value;
             if (total > msg.value) revert WrongValue();
             if (flags == 1 && gasleft() < GAS_BEFORE_SKIPPABLE) revert NotEnoughGas();
-            bytes memory reason = _call(value, operations[start:pos]);
+            bytes memory reason = _call(flags == 1 ? SKIPPABLE_GAS : gasleft(), value, operations[start:pos]);
             if (reason.length == 0) continue;
             // Safe: a mere word of it is read.
             bytes4 selector = bytes4(reason);
@@ -76,12 +78,12 @@ abstract contract Batches is Reserves, Eip712, Delegated {
     }
 
     /// Empty if it succeeded. A failure without a reason, such as out of gas, is one of a zero word.
-    function _call(uint256 value, bytes calldata data) private returns (bytes memory reason) {
+    function _call(uint256 gas_, uint256 value, bytes calldata data) private returns (bytes memory reason) {
         bool ok;
         assembly ("memory-safe") {
             let p := mload(0x40)
             calldatacopy(p, data.offset, data.length)
-            ok := call(gas(), address(), value, p, data.length, 0, 0)
+            ok := call(gas_, address(), value, p, data.length, 0, 0)
         }
         if (ok) return reason;
         assembly ("memory-safe") {

@@ -157,8 +157,8 @@ abstract contract Channels is Tokens, Eip712 {
         if (header & DISPUTE != 0) revert DisputeRunning();
         uint256 diffsEnd = Updates.check(update);
         bytes32 digest = _consentDigest(false, key, header, expiry, update);
-        _requireUpdateBy(left, digest, leftSignature, update[1:diffsEnd], 0);
-        _requireUpdateBy(right, digest, rightSignature, update[1:diffsEnd], 1);
+        _requireUpdateBy(left, digest, leftSignature, update, 0);
+        _requireUpdateBy(right, digest, rightSignature, update, 1);
         if (_settlementNonceOf(header) == type(uint32).max) revert AmountOutOfRange();
         unchecked {
             header += SETTLEMENT_NONCE;
@@ -178,13 +178,13 @@ abstract contract Channels is Tokens, Eip712 {
         return _settlementDigest(close, key, _epochOf(header), _settlementNonceOf(header), expiry, data);
     }
 
-    /// `side` of the diffs is the entity's: 0 left, 1 right.
-    function _requireUpdateBy(bytes32 entity, bytes32 digest, bytes calldata signature, bytes calldata diffs, uint256 side)
+    /// `side` of the update is the entity's: 0 left, 1 right.
+    function _requireUpdateBy(bytes32 entity, bytes32 digest, bytes calldata signature, bytes calldata update, uint256 side)
         private
     {
         if (_isCaller(entity, signature) || _signedByKey(entity, digest, signature)) return;
-        IEntityProvider.Outflow[] memory outflows = new IEntityProvider.Outflow[](diffs.length / Updates.DIFF_ENTRY);
-        uint256 n = Updates.outflows(diffs, side, outflows, 0);
+        IEntityProvider.Outflow[] memory outflows = new IEntityProvider.Outflow[](Updates.maxOutflows(update.length));
+        uint256 n = Updates.outflows(update, side, outflows, 0);
         assembly ("memory-safe") {
             mstore(outflows, n)
         }
@@ -215,10 +215,12 @@ abstract contract Channels is Tokens, Eip712 {
         _endEpoch(subject, body, collaterals_, deltas);
     }
 
-    function _requireCloseBy(bytes32 entity, bytes32 digest, bytes calldata signature) private view {
-        if (!_isCaller(entity, signature)) {
-            _requireSignature(entity, digest, signature, IEntityProvider.Permission.Withdraw);
-        }
+    /// Any offdeltas can stand in a close, and what they owe comes from the reserve: no limit covers it.
+    function _requireCloseBy(bytes32 entity, bytes32 digest, bytes calldata signature) private {
+        if (_isCaller(entity, signature) || _signedByKey(entity, digest, signature)) return;
+        IEntityProvider.Outflow[] memory outflows = new IEntityProvider.Outflow[](2);
+        Updates.boundless(outflows, 0);
+        _requireSpend(entity, digest, signature, outflows);
     }
 
     function _applyForgiveness(bytes32 left, bytes32 right, bytes calldata entries) private {

@@ -39,7 +39,10 @@ library Outflows {
                 n = _push(list, n, uint256(arguments.word(32)), uint256(arguments.word(64)));
             } else if (selector == IDepository.cooperativeUpdate.selector) {
                 n = _ofUpdate(entity, arguments, list, n);
-            } else if (selector != IDepository.flash.selector && selector != IDepository.cooperativeClose.selector) {
+            } else if (selector == IDepository.cooperativeClose.selector) {
+                if (n + 2 > MAX_OUTFLOWS) revert IDepositoryTypes.MalformedBatch();
+                n = Updates.boundless(list, n);
+            } else if (selector != IDepository.flash.selector) {
                 continue;
             }
             withdraws = true;
@@ -69,11 +72,10 @@ library Outflows {
         returns (uint256)
     {
         bytes calldata update = _bytes(arguments, 3);
-        bytes calldata diffs = update[1:Updates.check(update)];
         for (uint256 side; side < 2; ++side) {
             if (arguments.word(32 * side) == entity && _bytes(arguments, 4 + side).length == 0) {
-                if (n + diffs.length / Updates.DIFF_ENTRY > MAX_OUTFLOWS) revert IDepositoryTypes.MalformedBatch();
-                n = Updates.outflows(diffs, side, list, n);
+                if (n + Updates.maxOutflows(update.length) > MAX_OUTFLOWS) revert IDepositoryTypes.MalformedBatch();
+                n = Updates.outflows(update, side, list, n);
             }
         }
         return n;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IGovernance} from "../interfaces/IGovernance.sol";
 import {Hashing} from "../lib/Hashing.sol";
 import {Verification} from "./Verification.sol";
 
@@ -24,6 +25,8 @@ abstract contract Actors is Verification {
         if (!_verify(entity, digest, signature, Permission.Govern)) revert InvalidSignature(entity);
         nonceOf[entity] = nonce + 1;
         emit Relayed(entity, nonce);
+        // An account's board changes at once: an operator's own board would have no permissions and no limits.
+        if (signature[0] == 0x02 && bytes4(call) == IGovernance.recordBoard.selector) revert InvalidSignature(entity);
         _relayed = entity;
         bool ok;
         (ok, answer) = address(this).call(call);

@@ -205,7 +205,9 @@ abstract contract Verification is IGovernance {
     function _isDelegation(bytes calldata head, Permission permission) private pure returns (bool) {
         unchecked {
             uint256 permissions = head.u8(21);
-            if (permissions > ALL_PERMISSIONS || permissions >> uint8(permission) & 1 == 0) return false;
+            // A start or an answer shows a state that only the other side has signed: who may dispute consents to states.
+            uint256 needed = permission == Permission.Dispute ? 3 : 1 << uint8(permission);
+            if (permissions > ALL_PERMISSIONS || permissions & needed != needed) return false;
             uint256 last;
             for (uint256 pos = DELEGATION_HEAD; pos < head.length; pos += LIMIT) {
                 uint256 key = uint256(head.bytes32At(pos));

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 /// A custom instrument (id 256 and above), called by the SubcontractProvider that it is registered in. docs/protocol.md
 /// section 8. Both functions must decide by facts that do not depend on the moment of the call; what they are asked for is
-/// in docs/encodings.md. Recorded facts are read back from the caller: `ISubcontractProvider(msg.sender).fact(key)`. Whoever
+/// in docs/encodings.md. What a call costs must fit its bound with cold storage, or whoever finalizes decides by warming it. Recorded facts are read back from the caller: `ISubcontractProvider(msg.sender).fact(key)`. Whoever
 /// starves them of gas must get a revert: a call that they bound themselves needs the gas for its bound checked before.
 interface IInstrument {
     /// Whether `question` can be recorded as a fact now, and with which value. Gets 200,000 gas.

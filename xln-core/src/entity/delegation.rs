@@ -36,6 +36,17 @@ impl Permissions {
         self.0 & permission.bit() != 0
     }
 
+    /// Whether it is enough for this one. A start or an answer shows a state that only the other side has signed, so that who
+    /// disputes consents to states: Dispute needs States, too.
+    #[must_use]
+    pub const fn allow(self, permission: Permission) -> bool {
+        let needed = match permission {
+            Permission::Dispute => Permission::Dispute.bit() | Permission::States.bit(),
+            other => other.bit(),
+        };
+        self.0 & needed == needed
+    }
+
     /// As encoded: bit 0 States, 1 Dispute, 2 Withdraw, 3 Govern.
     #[must_use]
     pub const fn bits(self) -> u8 {

@@ -192,7 +192,7 @@ impl Walk<'_> {
         operator: [u8; COMPACT_SIGNATURE_BYTES],
         path: &mut Vec<EntityId>,
     ) -> Result<(), SignatureError> {
-        if self.permission.is_some_and(|permission| !delegation.permissions().contains(permission)) {
+        if self.permission.is_some_and(|permission| !delegation.permissions().allow(permission)) {
             return Err(OrganisationError::NotPermitted.into());
         }
         // Nobody could count what leaves by a member's operator: the chain refuses it, too.
