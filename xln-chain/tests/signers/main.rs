@@ -77,7 +77,7 @@ fn both_say_the_same_of_every_signature() {
     }
     println!("{tally:?}");
     let met = [tally.good, tally.bad, tally.states_only, tally.some_permissions, tally.lapsed];
-    assert!(met.iter().all(|count| *count > histories()), "{tally:?}");
+    assert!(met.iter().all(|count| count * 2 > histories()), "{tally:?}");
 }
 
 fn sign(random: &mut Random, crowd: &mut Crowd) -> Option<Signed> {

@@ -4,6 +4,7 @@
 mod coded;
 mod delta;
 mod fields;
+mod organisations;
 mod proof;
 
 use std::path::Path;
@@ -22,7 +23,7 @@ struct Kind {
     compute: Compute,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind { name: "derive_delta", fields: &["input"], compute: delta::derive },
     Kind { name: "bodies", fields: &["body", "encoded"], compute: proof::body },
     Kind { name: "settlements", fields: &["diffs", "forgiven"], compute: proof::settlement },
@@ -34,15 +35,17 @@ const KINDS: [Kind; 11] = [
     Kind { name: "wire", fields: &["part", "bytes"], compute: coded::message },
     Kind { name: "record", fields: &["log", "bytes"], compute: coded::record },
     Kind { name: "record", fields: &["log", "root"], compute: coded::root },
+    Kind { name: "organisations", fields: &["members", "threshold"], compute: organisations::board },
 ];
 
 /// The project's own files by name.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
     ("bodies", include_str!("../../../xln-core/tests/vectors/bodies.json")),
     ("commitments", include_str!("../../../xln-core/tests/vectors/commitments.json")),
     ("depository_digests", include_str!("../../../xln-core/tests/vectors/depository_digests.json")),
     ("derive_delta", include_str!("../../../xln-core/tests/vectors/derive_delta.json")),
     ("fills", include_str!("../../../xln-core/tests/vectors/fills.json")),
+    ("organisations", include_str!("../../../xln-core/tests/vectors/organisations.json")),
     ("outcomes", include_str!("../../../xln-core/tests/vectors/outcomes.json")),
     ("record", include_str!("../../../xln-core/tests/vectors/record.json")),
     ("settlements", include_str!("../../../xln-core/tests/vectors/settlements.json")),
