@@ -12,7 +12,9 @@ fi
 # A copy: the analysers want build artifacts that the tests do not.
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
+# The symbolic checks stand apart, since what imports the Depository would have it compiled in a second way.
 cp -r src test scripts foundry.toml slither.config.json "$work"
+cp -r symbolic "$work/test/symbolic"
 ln -s "$PWD/node_modules" "$work/node_modules"
 cd "$work"
 forge build --build-info --skip test --skip script >/dev/null
