@@ -756,8 +756,25 @@ fn a_leg_is_not_given_back_by_hand_while_the_other_may_be_taken() {
     let (first, second) = (id(&w, KEY), id(&w, KEY2));
     assert_eq!(w.net.refused(1, Transition::CancelPayment { key: KEY, id: first }), unfinished);
     assert_eq!(w.net.refused(0, Transition::CancelPayment { key: KEY2, id: second }), unfinished);
+    let fail = |key, id| Transition::FailPayment { key, id, reason: vec![1] };
+    assert_eq!(w.net.refused(1, fail(KEY, first)), unfinished);
+    assert_eq!(w.net.refused(0, fail(KEY2, second)), unfinished);
     w.pump();
     w.assert_done(0);
+}
+
+#[test]
+fn a_leg_that_is_failed_with_a_word_was_given_back() {
+    let mut w = world();
+    // A responder that leaves swaps to its user, who refuses and says why.
+    w.net.configure(1, |c| c.vigilant = false);
+    w.swap(0);
+    w.pump();
+    let id = *w.net.state(1).subchannels[&KEY].pending.keys().next().unwrap();
+    w.net.submit(1, vec![Transition::FailPayment { key: KEY, id, reason: vec![1] }]).remove(0).unwrap();
+    w.pump();
+    let unwound = |e: &Event| matches!(e, Event::CrossSwapUnwound { reason: CrossSwapError::Declined, .. });
+    assert!(w.net.parties[0].events.iter().any(unwound), "no close took it: {:?}", w.net.parties[0].events);
 }
 
 #[test]

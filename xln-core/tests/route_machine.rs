@@ -136,6 +136,63 @@ fn hops_refuse_what_their_policy_refuses() {
     assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 0));
 }
 
+/// Who lets its secret go must still be able to enforce what it buys: its channel's margin off chain, its own on chain, and
+/// the clocks.
+#[test]
+fn a_recipient_keeps_its_secret_if_too_little_time_is_left() {
+    let drift = xln_core::limits::MAX_CLOCK_DRIFT_S;
+    for (settle_margin_s, reveal_margin_s, margin) in [(0, 600, 600), (900, 600, 900), (900, 1000, 1000)] {
+        for spare in [0, 1] {
+            let mut net = Net::new((1..=2).map(|i| xln_core::crypto::LocalSigner::new(&[i; 32]).unwrap()).collect());
+            for i in 0..2 {
+                configure(&mut net, i, |c| c.reveal_margin_s = if i == 1 { reveal_margin_s } else { 600 });
+            }
+            connect_all(&mut net);
+            tell(&mut net, 0, 1, Transition::OpenSubchannel { key: KEY, providers: vec![PROVIDER], settle_margin_s })
+                .unwrap();
+            net.settle();
+            tell(&mut net, 0, 1, Transition::AddToken { key: KEY, token: USD }).unwrap();
+            net.settle();
+            tell(&mut net, 1, 0, Transition::SetCreditLimit { key: KEY, token: USD, limit: LIMIT }).unwrap();
+            net.settle();
+            expect(&mut net, 1, 70, 1);
+            let expiry = net.now.plus(margin + drift - 1 + spare);
+            let lock = Lock { kind: KIND, hash: secret(1).hash(KIND), expiry };
+            let route = Route::new(&hops(&net, &[1], FEE_PPM, 0), 70, &lock, &[4; 32]).unwrap();
+            send(&mut net, 0, &route).unwrap();
+            net.settle();
+            at_rest(&net);
+            assert_eq!(pending(&net, 0, 1), 0);
+            if spare == 0 {
+                assert_eq!(failure(&net, &route), Some((0, FailureCode::ExpiryTooSoon)));
+            } else {
+                assert_eq!(end(&net, 0), End::Settled(secret(1)));
+            }
+            assert_eq!(wealth(&net, 1), if spare == 0 { 0 } else { 70 });
+        }
+    }
+}
+
+/// An invoice is paid once, whatever comes for it at the same time; what comes too much goes back.
+#[test]
+fn an_invoice_is_paid_once() {
+    let mut net = line(2);
+    expect(&mut net, 1, 70, 1);
+    let lock = Lock { kind: KIND, hash: secret(1).hash(KIND), expiry: net.now.plus(5000) };
+    let routes = [1, 2].map(|seed| Route::new(&hops(&net, &[1], FEE_PPM, 0), 70, &lock, &[seed; 32]).unwrap());
+    // Both in one block, behind one that is in flight.
+    tell(&mut net, 0, 1, pay(1)).unwrap();
+    for route in &routes {
+        send(&mut net, 0, route).unwrap();
+    }
+    net.settle();
+    at_rest(&net);
+    assert_eq!((pending(&net, 0, 1), wealth(&net, 1)), (0, 71));
+    let ends: Vec<End> = ended(&net, 0).into_iter().map(|e| e.end).collect();
+    let [End::Settled(_), End::Failed(reason)] = &ends[..] else { panic!("{ends:?}") };
+    assert_eq!(routes[1].open_failure(reason), Some((0, FailureCode::UnknownPayment)));
+}
+
 #[test]
 fn registries_that_differ_need_a_gap() {
     let key2 = SubchannelKey { chain: KEY2.chain, depository: KEY2.depository };

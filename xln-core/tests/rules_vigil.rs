@@ -251,6 +251,27 @@ fn a_secret_that_stands_in_the_registry_settles_by_itself_also_late() {
 }
 
 #[test]
+fn what_the_registry_shows_already_is_no_reason_to_wake_up() {
+    let mut net = net();
+    let expiry = net.now.plus(5000);
+    net.run(0, lock(10, 1, expiry));
+    net.submit(1, vec![Transition::SettlePayment { key: KEY, id: 1, secret: secret(1) }]).remove(0).unwrap();
+    net.wire.clear();
+    // The peer is silent; somebody has made the entry already.
+    let reveal = shown(1, net.now);
+    block(&mut net, 1, vec![], vec![reveal]);
+    net.now = expiry.minus(net.parties[1].machine.config().reveal_margin_s);
+    let late = |net: &Net| net.parties[1].machine.poll_timeout().is_some_and(|at| at <= net.now);
+    for _ in 0..3 {
+        net.stage(1, vec![Input::Tick]);
+        net.wire.clear();
+        assert!(net.calls(1).is_empty(), "the entry is there");
+        assert!(!late(&net), "a tick that changes nothing asks for no other one");
+        net.now = net.now.plus(1);
+    }
+}
+
+#[test]
 fn a_reveal_one_second_too_late_gives_the_payment_back_by_itself() {
     let mut net = net();
     let expiry = net.now.plus(50);

@@ -329,7 +329,9 @@ impl Channel {
 
     /// The user may not tear a swap: an incoming leg is not given back while the other one may still be taken.
     pub(super) fn guard_cross(&self, transition: &Transition) -> Result<(), CommandError> {
-        let Transition::CancelPayment { key, id } = transition else { return Ok(()) };
+        let (Transition::CancelPayment { key, id } | Transition::FailPayment { key, id, .. }) = transition else {
+            return Ok(());
+        };
         let torn = self.crosses.swaps.iter().any(|swap| {
             let (incoming, leg, other) = if swap.initiator == self.me {
                 (swap.second, &swap.want, swap.stage == Stage::Bound)

@@ -1,14 +1,16 @@
 //! Connection, resending, timeouts, and taking over a later state that the own signature proves.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::env::{Purpose, Rejection};
 use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError, Waiting};
+use crate::chain::ChainView;
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
 use crate::limits::{MAX_CLOCK_DRIFT_S, MAX_HEIGHT_GAP};
 use crate::state::ChannelState;
-use crate::types::{Hash, Side, UnixSeconds};
+use crate::types::{ChainId, Hash, Side, UnixSeconds};
 use crate::wire::Part;
 
 impl Channel {
@@ -172,7 +174,11 @@ impl Channel {
     }
 
     /// When time alone will change something.
-    pub(crate) fn deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
+    pub(crate) fn deadline(
+        &self,
+        config: &ChannelConfig,
+        chains: &BTreeMap<ChainId, ChainView>,
+    ) -> Option<UnixSeconds> {
         let sent = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some());
         let own = sent.filter(|_| self.connected).map(|o| o.last_sent.plus(config.resend_s));
         let waiting = self.waiting.as_ref().filter(|w| w.signing.is_none()).map(|w| {
@@ -181,7 +187,7 @@ impl Channel {
             // What waits for the chain is judged again when the chain moves, not by the clock.
             if clock > w.judged { clock.min(patience) } else { patience }
         });
-        own.into_iter().chain(waiting).chain(self.vigil_deadline(config)).chain(self.signers.deadline()).min()
+        own.into_iter().chain(waiting).chain(self.vigil_deadline(config, chains)).chain(self.signers.deadline()).min()
     }
 
     /// A remote signer's answer.

@@ -1,13 +1,14 @@
 //! What a node does by itself, if it is told to watch: counter a stale start, finalize, reveal, settle and take back
 //! (`docs/protocol.md` sections 4 and 7).
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{SubchannelKey, UnixSeconds};
+use crate::types::{ChainId, SubchannelKey, UnixSeconds};
 
 impl Channel {
     /// Reacts to what time and chain have brought.
@@ -106,7 +107,12 @@ impl Channel {
     }
 
     /// When a payment of mine that waits for its settlement must be revealed on chain, or something of mine has vested.
-    pub(super) fn vigil_deadline(&self, config: &ChannelConfig) -> Option<UnixSeconds> {
+    /// What the registry shows already waits for no clock: only for the peer, or for the chain to take it back.
+    pub(super) fn vigil_deadline(
+        &self,
+        config: &ChannelConfig,
+        chains: &BTreeMap<ChainId, ChainView>,
+    ) -> Option<UnixSeconds> {
         if !config.vigilant {
             return None;
         }
@@ -114,7 +120,11 @@ impl Channel {
             self.tip.state.subchannels.iter().flat_map(|(key, s)| s.pending.iter().map(move |(id, p)| (key, id, p)));
         let expiries = pending.filter_map(|(key, id, pending)| match pending {
             Pending::Payment(_) if self.revealing.contains(&(*key, *id)) => None,
-            Pending::Payment(p) if p.payer != self.me && self.secrets.contains_key(&(*key, *id)) => Some(p.expiry),
+            Pending::Payment(p) if p.payer != self.me && self.secrets.contains_key(&(*key, *id)) => {
+                let provider = self.tip.state.subchannels.get(key)?.providers.first()?;
+                let public = chains.get(&key.chain).and_then(|view| view.secret(provider, p.kind, &p.hash));
+                public.is_none().then_some(p.expiry)
+            }
             _ => None,
         });
         expiries.map(|expiry| expiry.minus(config.reveal_margin_s)).chain(self.vesting_ends()).min()

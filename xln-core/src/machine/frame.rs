@@ -155,8 +155,8 @@ impl Frame {
     }
 
     fn tick(&mut self, work: &mut Work<'_>) -> Result<(), StageError> {
-        let (now, config) = (work.now, self.config(work.machine).clone());
-        self.each(work, |c| c.deadline(&config).is_some_and(|at| at <= now), Channel::tick)
+        let (now, config, chains) = (work.now, self.config(work.machine).clone(), &work.machine.chains);
+        self.each(work, |c| c.deadline(&config, chains).is_some_and(|at| at <= now), Channel::tick)
     }
 
     fn command(&mut self, work: &mut Work<'_>, command: &Command) -> Result<InputOutcome, StageError> {

@@ -279,7 +279,7 @@ impl Machine {
     /// When to call with [`Input::Tick`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixSeconds> {
-        self.state.channels.values().filter_map(|c| c.deadline(&self.state.config)).min()
+        self.state.channels.values().filter_map(|c| c.deadline(&self.state.config, &self.state.chains)).min()
     }
 
     /// keccak256 over the whole state: two machines with the same log have the same.

@@ -125,7 +125,11 @@ fn follow(
 fn end(transition: &Transition, key: &SubchannelKey, leg: u64, author: Side) -> Option<Fate> {
     match transition {
         Transition::SettlePayment { key: k, id, .. } if k == key && *id == leg => Some(Fate::Settled),
-        Transition::CancelPayment { key: k, id } if k == key && *id == leg => Some(Fate::Cancelled(author)),
+        Transition::CancelPayment { key: k, id } | Transition::FailPayment { key: k, id, .. }
+            if k == key && *id == leg =>
+        {
+            Some(Fate::Cancelled(author))
+        }
         _ => None,
     }
 }

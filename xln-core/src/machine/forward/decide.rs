@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Frame, Link, LockId, Next, Stage, Work, code_of};
 use crate::channel::{Channel, CommandId, StageError};
+use crate::limits::MAX_CLOCK_DRIFT_S;
 use crate::route::{FailureCode, Layer, Leg, RoutingPolicy, SharedSecret, peel};
 use crate::state::Payment;
 use crate::transition::Transition;
@@ -98,7 +99,11 @@ impl Frame {
         if (expected.key, expected.token) != (lock.key, payment.token) || payment.amount < expected.amount.max(amount) {
             return Err(FailureCode::WrongAmount);
         }
-        if payment.expiry < expiry {
+        // Whoever lets its secret go must be able to enforce what it buys: off chain, or in the registry.
+        let channel = self.channels.get(&lock.peer);
+        let settle = channel.and_then(|c| c.state().subchannels.get(&lock.key)).map_or(0, |s| s.settle_margin_s);
+        let margin = settle.max(self.config(work.machine).reveal_margin_s).saturating_add(MAX_CLOCK_DRIFT_S);
+        if payment.expiry < expiry || payment.expiry < work.now.plus(margin) {
             return Err(FailureCode::ExpiryTooSoon);
         }
         self.routes.expected.remove(name);
