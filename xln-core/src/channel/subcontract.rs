@@ -13,7 +13,7 @@ use crate::proof::SettlementUpdate;
 use crate::state::{ChannelState, Pending, Subchannel, Subcontract};
 use crate::subcontract::{Answer, Contract, Ending, Outcome, Quoted};
 use crate::transition::Transition;
-use crate::types::{Address, ChainPoint, Hash, RecordedFact, Side, SubchannelKey, TokenId, UnixSeconds};
+use crate::types::{Address, ChainId, ChainPoint, Hash, RecordedFact, Side, SubchannelKey, TokenId, UnixSeconds};
 
 /// Consents that the application has given and the peer has not used.
 const MAX_CONSENTS: usize = 16;
@@ -72,6 +72,12 @@ pub(super) fn added(transition: &Transition) -> Option<Contract<'_>> {
 pub(super) fn sees_facts(env: &Env<'_>, key: &SubchannelKey, quoted: &Quoted) -> bool {
     let knows = |since| env.chains.get(&key.chain).is_some_and(|view| view.knows_facts_since(since));
     quoted.since.is_none_or(knows)
+}
+
+/// Whether terms that were agreed to when a command was queued have come to depend on a fact that may be forgotten since.
+pub(super) fn was_unseen(env: &Env<'_>, transition: &Transition) -> bool {
+    let contract = added(transition);
+    contract.is_some_and(|c| c.quote(env.instruments).is_ok_and(|quoted| !sees_facts(env, c.key, &quoted)))
 }
 
 /// Whether a payment in `moves` favours a side.
@@ -157,25 +163,43 @@ impl Channel {
         }
     }
 
-    /// Keeps the facts that something pending waits for, as long as it does.
+    /// Keeps the facts that something pending waits for, as long as it does: also in a state that is only signed by one
+    /// side so far, since the other one may still make it the tip after the fact was forgotten elsewhere.
     pub(super) fn keep_facts(&mut self, env: &Env<'_>) {
         let known = core::mem::take(&mut self.facts);
         let mut kept = BTreeMap::new();
-        for (key, subchannel) in &self.tip.state.subchannels {
-            for (subcontract, ask) in asks(subchannel) {
-                let name = (*key, subcontract.provider, ask);
-                let seen = known.get(&name).copied();
-                let seen = seen.or_else(|| env.chains.get(&key.chain)?.fact(&subcontract.provider, &ask).copied());
-                kept.extend(seen.map(|seen| (name, seen)));
+        for state in core::iter::once(&self.tip.state).chain(self.states_in_doubt()) {
+            for (key, subchannel) in &state.subchannels {
+                for (subcontract, ask) in asks(subchannel) {
+                    let name = (*key, subcontract.provider, ask);
+                    let seen = known.get(&name).copied();
+                    let seen = seen.or_else(|| env.chains.get(&key.chain)?.fact(&subcontract.provider, &ask).copied());
+                    kept.extend(seen.map(|seen| (name, seen)));
+                }
             }
         }
         self.facts = kept;
     }
 
+    /// States beyond the tip that may still be agreed: mine in flight or refused, the peer's that my signer has before it.
+    fn states_in_doubt(&self) -> impl Iterator<Item = &ChannelState> {
+        let own = self.own.iter().map(|own| &own.signed);
+        let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
+        own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)).map(|signed| &signed.state)
+    }
+
+    /// Whether such a state has a subcontract that a fact of this chain may decide.
+    pub(crate) fn asks_in_doubt(&self, chain: ChainId) -> bool {
+        let subchannels = self.states_in_doubt().flat_map(|state| &state.subchannels);
+        subchannels.filter(|(key, _)| key.chain == chain).any(|(_, subchannel)| asks(subchannel).next().is_some())
+    }
+
     /// A new block of a chain: keeps what something waits for before it can be forgotten.
     pub(crate) fn chain_moved(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        self.judge_waiting(env)?;
+        // After judging: what was let in just now may be decided by this very block.
         self.keep_facts(env);
-        self.judge_waiting(env)
+        Ok(())
     }
 
     /// The facts that a SyncChain at `point` records for one subcontract: those that it waits for, in time.

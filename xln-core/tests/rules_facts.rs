@@ -1,0 +1,181 @@
+//! Facts that decide money stay known to whoever they decide for: against withheld answers, strangers who record many, and
+//! chains that lose blocks (`docs/protocol.md` sections 4 and 7).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "tests say what they expect by failing"
+)]
+
+mod common;
+use common::*;
+use xln_core::chain::{ChainFact, ChangeKind, FACT_MEMORY_S, REMEMBERED_FACTS};
+use xln_core::channel::{CommandError, Event, Freeze};
+use xln_core::machine::{Action, Input};
+use xln_core::subcontract::{
+    Answer, Clock, CreditDefaultSwapTerms, Hold, Instrument, InstrumentError, Instruments, Outcome, Question, Quote,
+    ScheduleTerms, Terms, fact_key,
+};
+use xln_core::transition::{Applier, Transition, TransitionError};
+use xln_core::types::*;
+use xln_core::wire::{Part, RejectReason};
+
+/// Credit of 1000 each way, both with a view of the chain that began before `now`.
+fn market() -> Net {
+    let mut net = two();
+    net.with_credit(1000);
+    net.chain(vec![], vec![]);
+    net.now = net.now.plus(10);
+    net
+}
+
+/// A default swap that may be decided for a long time, and the fact that decides it 20 seconds later.
+fn swap(net: &Net, payer: Side) -> (Transition, RecordedFact) {
+    let (not_before, expiry) = (net.now, net.now.plus(10 * FACT_MEMORY_S));
+    let (amount, reference, debt_token) = (60, [7; 32], EUR);
+    let terms = CreditDefaultSwapTerms { payer, amount, expiry, not_before, reference, debt_token }.encode().unwrap();
+    let question = [&KEY.depository.0[..], &[7; 32], &EUR.0.to_be_bytes()].concat();
+    let key = fact_key(3, not_before, &question).unwrap();
+    let fact = RecordedFact { provider: PROVIDER, key, at: net.now.plus(20), value: 1 };
+    (Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 3, tokens: vec![USD], terms }, fact)
+}
+
+fn consent(transition: &Transition) -> Action {
+    let Transition::AddSubcontract { key, provider, instrument, tokens, terms } = transition.clone() else { panic!() };
+    Action::ConsentSubcontract { key, provider, instrument, tokens, terms }
+}
+
+/// As many facts of strangers as a view remembers.
+fn junk(at: UnixSeconds) -> Vec<RecordedFact> {
+    let key = |i: usize| Hash(std::array::from_fn(|at| if at < 8 { i.to_be_bytes()[at] } else { 0x77 }));
+    (0..REMEMBERED_FACTS).map(|i| RecordedFact { provider: PROVIDER, key: key(i), at, value: 1 }).collect()
+}
+
+/// How a view comes to forget a fact.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Loss {
+    /// A day passes.
+    Age,
+    /// Strangers record many, in later blocks.
+    Crowd,
+    /// Strangers record many in the same block.
+    SameBlock,
+}
+
+impl Net {
+    fn next_block(&mut self, who: &[usize], facts: Vec<RecordedFact>) {
+        self.block += 1;
+        self.facts_for(who, vec![], vec![], facts);
+    }
+
+    /// One party sees the fact, and its view forgets it.
+    fn lose(&mut self, i: usize, fact: RecordedFact, loss: Loss) {
+        self.now = fact.at;
+        let many = if loss == Loss::SameBlock { junk(fact.at) } else { vec![] };
+        self.next_block(&[i], [vec![fact], many].concat());
+        let later = if loss == Loss::Age { FACT_MEMORY_S + 1 } else { 1 };
+        self.now = self.now.plus(later);
+        self.next_block(&[i], if loss == Loss::Crowd { junk(self.now) } else { vec![] });
+        assert!(self.parties[i].machine.chain(KEY.chain).unwrap().fact(&PROVIDER, &fact.key).is_none(), "forgotten");
+    }
+}
+
+/// What the blocks among parts record.
+fn recorded(parts: &[Part]) -> Vec<RecordedFact> {
+    let transitions = proposals(parts).into_iter().flat_map(|block| block.transitions);
+    let told = transitions.filter_map(|t| if let Transition::SyncChain { recorded, .. } = t { Some(recorded) } else { None });
+    told.flatten().collect()
+}
+
+const LOSSES: [Loss; 3] = [Loss::Age, Loss::Crowd, Loss::SameBlock];
+
+#[test]
+fn a_fact_is_kept_while_the_peer_withholds_its_ack() {
+    for victim in [0, 1] {
+        for loss in LOSSES {
+            let mut net = market();
+            let (contract, fact) = swap(&net, side(1 - victim));
+            net.command(1 - victim, consent(&contract));
+            net.submit(victim, vec![contract]).remove(0).unwrap();
+            assert!(net.deliver(), "the proposal arrives");
+            let withheld: Vec<_> = net.wire.drain(..).collect();
+            net.lose(victim, fact, loss);
+            net.wire.clear();
+            net.wire.extend(withheld);
+            assert!(net.deliver(), "the answer arrives");
+            assert_eq!(net.channel(victim).subcontracts(&KEY).count(), 1);
+            assert_eq!(recorded(&net.taken()), [fact], "{victim} {loss:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fact_is_kept_while_ones_own_signer_takes_its_time() {
+    for victim in [0, 1] {
+        for loss in LOSSES {
+            let mut net = market();
+            let (contract, fact) = swap(&net, side(1 - victim));
+            net.parties[victim].remote = true;
+            net.submit(1 - victim, vec![contract]).remove(0).unwrap();
+            assert!(net.deliver(), "the proposal arrives");
+            let (request, digest) = net.parties[victim].requests.pop().unwrap();
+            net.lose(victim, fact, loss);
+            net.wire.clear();
+            let signature = net.parties[victim].signer.sign_digest(&digest).unwrap();
+            net.parties[victim].remote = false;
+            net.stage(victim, vec![Input::Signed { request, signature }]);
+            assert_eq!(net.channel(victim).subcontracts(&KEY).count(), 1);
+            assert_eq!(recorded(&net.taken()), [fact], "{victim} {loss:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fact_is_kept_while_a_refused_block_may_still_be_agreed() {
+    let mut net = market();
+    let (contract, fact) = swap(&net, Side::Right);
+    net.submit(0, vec![contract]).remove(0).unwrap();
+    let Some(Part::Proposal { block, signature: left }) = net.taken().pop() else { panic!() };
+    let refusal = net.reject_of(1, &block, RejectReason::Policy { index: 0 }, 0);
+    net.inject(1, refusal);
+    net.lose(0, fact, Loss::Age);
+    // Right changes its mind: both have signed that state.
+    let parent = net.state(1);
+    let state = xln_core::block::apply_block(parent, &parent.hash().unwrap(), &block).unwrap();
+    let digest = xln_core::commitment::Commitment::of(&state).unwrap().digest;
+    let right = net.parties[1].signer.sign_digest(&digest).unwrap();
+    let answer = net.inject(1, Part::StateReply { state, left, right });
+    assert_eq!(net.channel(0).subcontracts(&KEY).count(), 1);
+    assert_eq!(recorded(&answer), [fact]);
+}
+
+#[test]
+fn strangers_facts_in_the_same_block_hide_nothing() {
+    let mut net = market();
+    let (contract, fact) = swap(&net, Side::Left);
+    net.run(0, contract);
+    net.lose(1, fact, Loss::SameBlock);
+    assert_eq!(recorded(&net.taken()), [fact]);
+}
+
+#[test]
+fn a_command_that_waited_too_long_is_not_proposed_unseen() {
+    let mut net = market();
+    let (contract, fact) = swap(&net, Side::Right);
+    net.command(1, consent(&contract));
+    net.submit(0, vec![Transition::Memo { data: vec![1] }]).remove(0).unwrap();
+    assert!(net.deliver(), "the memo arrives");
+    let withheld: Vec<_> = net.wire.drain(..).collect();
+    let queued = net.submit(0, vec![contract]).remove(0).unwrap();
+    net.lose(0, fact, Loss::Age);
+    net.wire.clear();
+    net.wire.extend(withheld);
+    net.settle();
+    assert_eq!(net.channel(0).subcontracts(&KEY).count(), 0);
+    let failed = |e: &Event| {
+        matches!(e, Event::CommandFailed { command, error: CommandError::FactsUnseen, .. } if *command == queued)
+    };
+    assert!(net.parties[0].events.iter().any(failed));
+}
