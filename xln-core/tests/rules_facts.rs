@@ -179,3 +179,48 @@ fn a_command_that_waited_too_long_is_not_proposed_unseen() {
     };
     assert!(net.parties[0].events.iter().any(failed));
 }
+
+// A block that was long under way.
+
+#[test]
+fn an_old_block_that_brings_its_own_fact_is_not_dated_back() {
+    let mut net = market();
+    let (contract, fact) = swap(&net, Side::Right);
+    net.run(1, contract);
+    net.now = fact.at;
+    net.next_block(&[1], vec![fact]);
+    net.wire.clear();
+    let (point, facts) = (net.point(), facts(0, 0, (0, 0)));
+    let told = Transition::SyncChain { key: KEY, point, facts, reveals: vec![], recorded: vec![fact] };
+    let block = net.forge(0, vec![told, Transition::SettleSubcontract { key: KEY, id: 1 }]);
+    net.now = net.now.plus(100);
+    assert_eq!(acks(&net.inject_block(0, block)), 1);
+    assert_eq!(net.token(1).offdelta, 60);
+}
+
+#[test]
+fn an_old_block_is_judged_by_what_stands_before_each_ending() {
+    let mut net = market();
+    let start = net.now;
+    let (payer, cancellable, amount, paid, duration_s) = (Side::Left, true, 300, 0, 600);
+    let terms = ScheduleTerms { payer, cancellable, amount, paid, start, duration_s, cliff_s: 0, steps: 0 };
+    let (provider, tokens, terms) = (PROVIDER, vec![USD], terms.encode().unwrap());
+    let added = Transition::AddSubcontract { key: KEY, provider, instrument: 4, tokens, terms };
+    net.run(0, added.clone());
+    net.now = start.plus(100);
+    let settle = |id| Transition::SettleSubcontract { key: KEY, id };
+    let cancel = |id| Transition::CancelSubcontract { key: KEY, id };
+    // A part takes nothing away: the rest stays. The end of what was added in the same block does.
+    for (transitions, index) in [(vec![settle(1), cancel(1)], 1), (vec![added, settle(1), cancel(2)], 2)] {
+        let mut block = net.forge(0, transitions);
+        block.height += u64::from(index);
+        net.now = start.plus(300);
+        let error = TransitionError::Expired;
+        assert_eq!(rejects(&net.inject_block(0, block)), [RejectReason::Transition { index, error }]);
+        net.now = start.plus(100);
+    }
+    let mut block = net.forge(0, vec![settle(1)]);
+    block.height += 3;
+    net.now = start.plus(300);
+    assert_eq!((acks(&net.inject_block(0, block)), net.token(1).offdelta), (1, -50));
+}

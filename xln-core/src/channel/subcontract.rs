@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::{Channel, Env, StageError};
-use crate::block::Block;
+use crate::block::{Block, next_base};
 use crate::chain::SeenFact;
 use crate::limits::MAX_CLOCK_DRIFT_S;
 use crate::proof::SettlementUpdate;
 use crate::state::{ChannelState, Pending, Subchannel, Subcontract};
 use crate::subcontract::{Answer, Contract, Ending, Outcome, Quoted};
-use crate::transition::Transition;
+use crate::transition::{Applier, Transition};
 use crate::types::{Address, ChainId, ChainPoint, Hash, RecordedFact, Side, SubchannelKey, TokenId, UnixSeconds};
 
 /// Consents that the application has given and the peer has not used.
@@ -88,6 +88,26 @@ fn gains(side: Side, moves: &[i128]) -> bool {
     })
 }
 
+/// Whether a subcontract ends otherwise at another time. A part that is paid takes nothing away: the rest stays.
+fn changes_with_time(
+    env: &Env<'_>,
+    state: &ChannelState,
+    (key, id, ending): (&SubchannelKey, u64, Ending),
+    (early, late): (UnixSeconds, UnixSeconds),
+) -> bool {
+    let Some((subchannel, Pending::Subcontract(subcontract))) =
+        state.subchannels.get(key).and_then(|s| Some((s, s.pending.get(&id)?)))
+    else {
+        return true;
+    };
+    let at = |time| subcontract.ending(env.instruments, key, &subchannel.clock(time), ending);
+    match (at(early), at(late)) {
+        (Ok(Outcome::Pays { rest: Some(_), .. }), _) => false,
+        (Ok(early @ Outcome::Pays { .. }), Ok(late)) => early != late,
+        _ => true,
+    }
+}
+
 impl Channel {
     /// What is pending in a subchannel under instruments of their own, by id.
     pub fn subcontracts(&self, key: &SubchannelKey) -> impl Iterator<Item = (u64, &Subcontract)> {
@@ -133,33 +153,35 @@ impl Channel {
         (free || consented) && env.now <= quoted.last && sees_facts(env, contract.key, &quoted)
     }
 
-    /// Whether a block that ends a subcontract is dated back, and that would cost this side something: what vests is judged
-    /// by the block's time, and its proposer could have chosen an early one.
-    pub(super) fn backdated(
-        &self,
-        env: &Env<'_>,
-        (time, since): (UnixSeconds, UnixSeconds),
-        transition: &Transition,
-        after: &ChannelState,
-    ) -> bool {
-        let (key, id, ending) = match transition {
-            Transition::SettleSubcontract { key, id } => (key, *id, Ending::Settle),
-            Transition::CancelSubcontract { key, id } => (key, *id, Ending::Cancel(self.peer())),
-            _ => return false,
-        };
+    /// The transition of a block that ends a subcontract, if the block is dated back and that would cost this side something:
+    /// what vests is judged by the block's time, and its proposer could have chosen an early one. Each ending is compared on
+    /// the state that the transitions before it give.
+    pub(super) fn backdated(&self, env: &Env<'_>, block: &Block, since: UnixSeconds) -> Option<u32> {
         let latest = since.minus(MAX_CLOCK_DRIFT_S);
-        if time >= latest || after.subchannels.get(key).is_some_and(|s| s.pending.contains_key(&id)) {
-            return false;
+        if block.timestamp >= latest || !block.transitions.iter().any(|t| self.ending_of(t).is_some()) {
+            return None;
         }
-        let Some((subchannel, Pending::Subcontract(subcontract))) =
-            self.tip.state.subchannels.get(key).and_then(|s| Some((s, s.pending.get(&id)?)))
-        else {
-            return true;
-        };
-        let at = |time| subcontract.ending(env.instruments, key, &subchannel.clock(time), ending);
-        match (at(time), at(latest)) {
-            (Ok(early @ Outcome::Pays { .. }), Ok(late)) => early != late,
-            _ => true,
+        let mut state = next_base(&self.tip.state);
+        for (index, transition) in (0u32..).zip(&block.transitions) {
+            if let Some((key, id, ending)) = self.ending_of(transition)
+                && changes_with_time(env, &state, (key, id, ending), (block.timestamp, latest))
+            {
+                return Some(index);
+            }
+            let mut applier = Applier::with_instruments(&mut state, block.proposer, block.timestamp, env.instruments);
+            // The rules have let it through before.
+            if applier.apply(transition).is_err() {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn ending_of<'t>(&self, transition: &'t Transition) -> Option<(&'t SubchannelKey, u64, Ending)> {
+        match transition {
+            Transition::SettleSubcontract { key, id } => Some((key, *id, Ending::Settle)),
+            Transition::CancelSubcontract { key, id } => Some((key, *id, Ending::Cancel(self.peer()))),
+            _ => None,
         }
     }
 
