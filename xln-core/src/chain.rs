@@ -331,8 +331,14 @@ impl ChainView {
     /// The registry's entry for a lock, if there was one at block `number`.
     #[must_use]
     pub fn reveal(&self, provider: &Address, kind: HashKind, hash: &Hash, number: u64) -> Option<&Reveal> {
-        let seen = self.reveals.get(&(*provider, kind, *hash))?;
+        let seen = self.seen_reveal(provider, kind, hash)?;
         (seen.number <= number).then_some(&seen.reveal)
+    }
+
+    /// The registry's entry for a lock, with its block.
+    #[must_use]
+    pub fn seen_reveal(&self, provider: &Address, kind: HashKind, hash: &Hash) -> Option<&SeenReveal> {
+        self.reveals.get(&(*provider, kind, *hash))
     }
 
     /// A fact that was recorded, unless it was forgotten.
@@ -350,6 +356,6 @@ impl ChainView {
     /// The secret for a lock, if the registry has it.
     #[must_use]
     pub fn secret(&self, provider: &Address, kind: HashKind, hash: &Hash) -> Option<&Reveal> {
-        self.reveals.get(&(*provider, kind, *hash)).map(|seen| &seen.reveal)
+        self.seen_reveal(provider, kind, hash).map(|seen| &seen.reveal)
     }
 }

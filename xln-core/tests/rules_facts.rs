@@ -224,3 +224,68 @@ fn an_old_block_is_judged_by_what_stands_before_each_ending() {
     net.now = start.plus(300);
     assert_eq!((acks(&net.inject_block(0, block)), net.token(1).offdelta), (1, -50));
 }
+
+// Chains that lose blocks.
+
+fn reorganised(net: &mut Net, number: u64) -> [bool; 2] {
+    [0, 1].map(|i| {
+        net.parties[i].events.clear();
+        net.stage(i, vec![Input::Chain(ChainFact::Reorganised { chain: KEY.chain, number })]);
+        let alarms = net.parties[i].events.iter().filter(|e| matches!(e, Event::Alarm { .. })).count();
+        let frozen = net.channel(i).frozen(&KEY);
+        assert_eq!((alarms == 1, frozen), (frozen.is_some(), frozen.map(|_| Freeze::Alarm)));
+        frozen.is_some()
+    })
+}
+
+#[test]
+fn a_recorded_fact_that_vanishes_alarms_until_its_subcontract_ends() {
+    for settled in [false, true] {
+        let mut net = market();
+        let (contract, fact) = swap(&net, Side::Left);
+        net.run(0, contract);
+        net.now = fact.at;
+        net.next_block(&[0, 1], vec![fact]);
+        net.settle();
+        net.agreed();
+        let number = net.block;
+        net.now = net.now.plus(FACT_MEMORY_S + 1);
+        net.chain(vec![], vec![]);
+        if settled {
+            net.run(0, Transition::SettleSubcontract { key: KEY, id: 1 });
+            net.agreed();
+        }
+        assert_eq!(reorganised(&mut net, number + 1), [false; 2]);
+        assert_eq!(reorganised(&mut net, number), [!settled; 2]);
+    }
+}
+
+#[test]
+fn a_fact_of_what_is_in_flight_that_vanishes_alarms_too() {
+    let mut net = market();
+    let (contract, fact) = swap(&net, Side::Right);
+    net.submit(0, vec![contract]).remove(0).unwrap();
+    net.now = fact.at;
+    net.next_block(&[0, 1], vec![fact]);
+    let number = net.block;
+    assert_eq!(reorganised(&mut net, number), [true, false]);
+}
+
+#[test]
+fn a_recorded_reveal_that_vanishes_alarms_until_its_payment_ends() {
+    for settled in [false, true] {
+        let mut net = market();
+        net.run(0, lock(10, 1, net.now.plus(1000)));
+        net.now = net.now.plus(20);
+        let reveal = Reveal { provider: PROVIDER, kind: HashKind::Keccak256, secret: secret(1), at: net.now };
+        net.chain(vec![], vec![reveal]);
+        net.agreed();
+        let number = net.block;
+        if settled {
+            net.run(1, Transition::SettlePayment { key: KEY, id: 1, secret: secret(1) });
+            net.agreed();
+        }
+        assert_eq!(reorganised(&mut net, number + 1), [false; 2]);
+        assert_eq!(reorganised(&mut net, number), [!settled; 2]);
+    }
+}

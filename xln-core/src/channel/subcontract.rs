@@ -185,12 +185,12 @@ impl Channel {
         }
     }
 
-    /// Keeps the facts that something pending waits for, as long as it does: also in a state that is only signed by one
+    /// Keeps the facts that something pending waits for or was decided by, as long as it is pending: also in a state that is only signed by one
     /// side so far, since the other one may still make it the tip after the fact was forgotten elsewhere.
     pub(super) fn keep_facts(&mut self, env: &Env<'_>) {
         let known = core::mem::take(&mut self.facts);
         let mut kept = BTreeMap::new();
-        for state in core::iter::once(&self.tip.state).chain(self.states_in_doubt()) {
+        for state in self.states() {
             for (key, subchannel) in &state.subchannels {
                 for (subcontract, ask) in asks(subchannel) {
                     let name = (*key, subcontract.provider, ask);
@@ -201,6 +201,11 @@ impl Channel {
             }
         }
         self.facts = kept;
+    }
+
+    /// The tip and what may still become it.
+    pub(super) fn states(&self) -> impl Iterator<Item = &ChannelState> {
+        core::iter::once(&self.tip.state).chain(self.states_in_doubt())
     }
 
     /// States beyond the tip that may still be agreed: mine in flight or refused, the peer's that my signer has before it.
@@ -300,10 +305,11 @@ impl Channel {
     }
 }
 
+/// Everything that is asked, also what is answered: an answer may vanish with its block.
 fn asks(subchannel: &Subchannel) -> impl Iterator<Item = (&Subcontract, Hash)> {
     let subcontracts = subchannel.pending.values().filter_map(|p| match p {
         Pending::Subcontract(subcontract) => Some(subcontract),
         _ => None,
     });
-    subcontracts.flat_map(|s| s.asks.iter().filter(|ask| ask.answer.is_none()).map(move |ask| (s, ask.key)))
+    subcontracts.flat_map(|s| s.asks.iter().map(move |ask| (s, ask.key)))
 }

@@ -248,9 +248,7 @@ impl Frame {
                 None => Ok(()),
             },
             ChainFact::Reorganised { chain, number } => {
-                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
-                chains.entry(*chain).or_default().roll_back(*number);
-                self.directory(work).roll_back(*chain, *number);
+                // Before the view forgets what is lost: a channel looks up there what concerns it.
                 self.each(
                     work,
                     |_| true,
@@ -258,7 +256,11 @@ impl Frame {
                         c.chain_reorganised(env, *chain, *number);
                         Ok(())
                     },
-                )
+                )?;
+                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
+                chains.entry(*chain).or_default().roll_back(*number);
+                self.directory(work).roll_back(*chain, *number);
+                Ok(())
             }
         }
     }
