@@ -11,7 +11,7 @@
 
 mod common;
 use common::*;
-use xln_core::chain::{ChainFact, ChangeKind, FACT_MEMORY_S, REMEMBERED_FACTS};
+use xln_core::chain::{ChainFact, FACT_MEMORY_S, REMEMBERED_FACTS};
 use xln_core::channel::{CommandError, Event, Freeze};
 use xln_core::machine::{Action, Input};
 use xln_core::subcontract::{
@@ -287,5 +287,44 @@ fn a_recorded_reveal_that_vanishes_alarms_until_its_payment_ends() {
         }
         assert_eq!(reorganised(&mut net, number + 1), [false; 2]);
         assert_eq!(reorganised(&mut net, number), [!settled; 2]);
+    }
+}
+
+// What goes on asks nothing new.
+
+/// Pays one of left's ten, and goes on under terms that ask another question, or the same one.
+struct Curious(bool);
+
+impl Instrument for Curious {
+    fn name(&self) -> &'static str {
+        "curious"
+    }
+    fn quote(&self, terms: &Terms<'_>) -> Result<Quote, InstrumentError> {
+        let held = u128::from(terms.data[0]);
+        let question = if self.0 { terms.data.to_vec() } else { vec![] };
+        let until = T0.plus(1000);
+        let questions = vec![Question { not_before: T0, until, question }];
+        Ok(Quote { holds: vec![Hold { left: held, right: 0 }], questions, last: until })
+    }
+    fn outcome(&self, terms: &Terms<'_>, _: &[Option<Answer>], _: &Clock) -> Result<Outcome, InstrumentError> {
+        Ok(Outcome::Pays { moves: vec![-1], rest: Some(vec![terms.data[0] - 1]) })
+    }
+    fn canonical(&self, terms: &Terms<'_>) -> Result<Vec<u8>, InstrumentError> {
+        Ok(terms.data.to_vec())
+    }
+}
+
+#[test]
+fn what_goes_on_asks_nothing_new() {
+    for (curious, verdict) in [(false, Ok(())), (true, Err(TransitionError::OutOfBounds))] {
+        let mut instruments = Instruments::built_in();
+        instruments.register(KEY.chain, PROVIDER, 300, std::sync::Arc::new(Curious(curious))).unwrap();
+        let mut state = base(100);
+        let mut applier = Applier::with_instruments(&mut state, Side::Left, T0, &instruments);
+        let (provider, tokens, terms) = (PROVIDER, vec![USD], vec![10]);
+        applier.apply(&Transition::AddSubcontract { key: KEY, provider, instrument: 300, tokens, terms }).unwrap();
+        assert_eq!(applier.apply(&Transition::SettleSubcontract { key: KEY, id: 1 }), verdict);
+        let moved = if curious { 0 } else { -1 };
+        assert_eq!(state.token(&KEY, USD).unwrap().offdelta, moved);
     }
 }
