@@ -257,6 +257,13 @@ impl ChainView {
 
     /// Takes the next confirmed block. Views only move forward: an older or repeated one changes nothing and gives false.
     pub fn advance(&mut self, point: ChainPoint, reveals: &[Reveal], facts: &[RecordedFact]) -> bool {
+        let news = self.take(point, reveals, facts);
+        self.forget_facts();
+        news
+    }
+
+    /// [`ChainView::advance`] that forgets no facts yet, so that whoever waits for one can keep it first.
+    pub(crate) fn take(&mut self, point: ChainPoint, reveals: &[Reveal], facts: &[RecordedFact]) -> bool {
         if self.head().is_some_and(|h| point.number <= h.number) {
             return false;
         }
@@ -274,12 +281,6 @@ impl ChainView {
         }
         let oldest = point.timestamp.minus(REVEAL_MEMORY_S);
         self.reveals.retain(|_, seen| seen.reveal.at >= oldest);
-        self.remember_facts(&point, facts);
-        true
-    }
-
-    /// What is forgotten, by age or by number, moves the time since which everything is known.
-    fn remember_facts(&mut self, point: &ChainPoint, facts: &[RecordedFact]) {
         for fact in facts {
             let name = (fact.provider, fact.key);
             // The registry never records twice; the first one counts.
@@ -288,7 +289,12 @@ impl ChainView {
                 self.fact_order.push_back(name);
             }
         }
-        let oldest = point.timestamp.minus(FACT_MEMORY_S);
+        true
+    }
+
+    /// What is forgotten, by age or by number, moves the time since which everything is known.
+    pub(crate) fn forget_facts(&mut self) {
+        let Some(oldest) = self.head().map(|head| head.timestamp.minus(FACT_MEMORY_S)) else { return };
         while let Some(name) = self.fact_order.front().copied() {
             let at = self.facts.get(&name).map(|seen| seen.fact.at);
             if self.fact_order.len() <= REMEMBERED_FACTS && at.is_some_and(|at| at >= oldest) {
@@ -325,8 +331,14 @@ impl ChainView {
     /// The registry's entry for a lock, if there was one at block `number`.
     #[must_use]
     pub fn reveal(&self, provider: &Address, kind: HashKind, hash: &Hash, number: u64) -> Option<&Reveal> {
-        let seen = self.reveals.get(&(*provider, kind, *hash))?;
+        let seen = self.seen_reveal(provider, kind, hash)?;
         (seen.number <= number).then_some(&seen.reveal)
+    }
+
+    /// The registry's entry for a lock, with its block.
+    #[must_use]
+    pub fn seen_reveal(&self, provider: &Address, kind: HashKind, hash: &Hash) -> Option<&SeenReveal> {
+        self.reveals.get(&(*provider, kind, *hash))
     }
 
     /// A fact that was recorded, unless it was forgotten.
@@ -344,6 +356,6 @@ impl ChainView {
     /// The secret for a lock, if the registry has it.
     #[must_use]
     pub fn secret(&self, provider: &Address, kind: HashKind, hash: &Hash) -> Option<&Reveal> {
-        self.reveals.get(&(*provider, kind, *hash)).map(|seen| &seen.reveal)
+        self.seen_reveal(provider, kind, hash).map(|seen| &seen.reveal)
     }
 }

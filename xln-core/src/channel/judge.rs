@@ -45,11 +45,14 @@ impl Channel {
             later = Some(RejectReason::TimeAhead);
         }
         for (index, transition) in (0u32..).zip(&block.transitions) {
-            match self.judge_transition(env, index, (block, since), transition, after) {
+            match self.judge_transition(env, index, block, transition, after) {
                 Verdict::Fits => {}
                 Verdict::Later => later = Some(RejectReason::FactsDiffer { index }),
                 never @ Verdict::Never(_) => return never,
             }
+        }
+        if let Some(index) = self.backdated(env, block, since) {
+            return Verdict::Never(RejectReason::Transition { index, error: TransitionError::Expired });
         }
         match later {
             Some(reason) if out_of_patience => Verdict::Never(reason),
@@ -62,7 +65,7 @@ impl Channel {
         &self,
         env: &Env<'_>,
         index: u32,
-        (block, since): (&Block, UnixSeconds),
+        block: &Block,
         transition: &Transition,
         after: &ChannelState,
     ) -> Verdict {
@@ -87,9 +90,7 @@ impl Channel {
             Transition::AddSubcontract { .. } if !self.accepts_subcontract(env, transition, consented()) => {
                 Verdict::Never(RejectReason::Policy { index })
             }
-            _ if self.too_late(env.now, transition, after)
-                || self.backdated(env, (block.timestamp, since), transition, after) =>
-            {
+            _ if self.too_late(env.now, transition, after) => {
                 Verdict::Never(RejectReason::Transition { index, error: TransitionError::Expired })
             }
             _ => Verdict::Fits,

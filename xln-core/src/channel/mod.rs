@@ -194,7 +194,8 @@ pub struct Channel {
     connected: bool,
     /// What the application lets the peer propose, each once.
     consents: Vec<Consented>,
-    /// Recorded facts that pending subcontracts wait for: what is forgotten elsewhere is kept here until they end.
+    /// Recorded facts that pending subcontracts wait for or were decided by: what is forgotten elsewhere is kept here until
+    /// they end.
     facts: BTreeMap<(SubchannelKey, Address, Hash), SeenFact>,
     /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
     secrets: BTreeMap<(SubchannelKey, u64), Secret>,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::env::{Freeze, Purpose};
-use super::subcontract::{added, sees_facts};
+use super::subcontract::{added, sees_facts, was_unseen};
 use super::{Abandoned, Channel, Env, Event, InFlight, Made, Queued, SignedState, StageError};
 use crate::block::{Block, BlockError, next_base};
 use crate::commitment::Commitment;
@@ -230,6 +230,10 @@ impl Channel {
                 break;
             }
             let held_back = queued.transition.key().is_some_and(|key| self.holds_back(key, &queued, &left_over));
+            if was_unseen(env, &queued.transition) {
+                self.fail_queued(env, &queued, CommandError::FactsUnseen);
+                continue;
+            }
             let before = applier.next_id();
             match if held_back { Err(TransitionError::NotAlone) } else { applier.apply(&queued.transition) } {
                 Ok(()) => {

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::{Channel, Env, StageError};
-use crate::block::Block;
+use crate::block::{Block, next_base};
 use crate::chain::SeenFact;
 use crate::limits::MAX_CLOCK_DRIFT_S;
 use crate::proof::SettlementUpdate;
 use crate::state::{ChannelState, Pending, Subchannel, Subcontract};
 use crate::subcontract::{Answer, Contract, Ending, Outcome, Quoted};
-use crate::transition::Transition;
-use crate::types::{Address, ChainPoint, Hash, RecordedFact, Side, SubchannelKey, TokenId, UnixSeconds};
+use crate::transition::{Applier, Transition};
+use crate::types::{Address, ChainId, ChainPoint, Hash, RecordedFact, Side, SubchannelKey, TokenId, UnixSeconds};
 
 /// Consents that the application has given and the peer has not used.
 const MAX_CONSENTS: usize = 16;
@@ -74,12 +74,38 @@ pub(super) fn sees_facts(env: &Env<'_>, key: &SubchannelKey, quoted: &Quoted) ->
     quoted.since.is_none_or(knows)
 }
 
+/// Whether terms that were agreed to when a command was queued have come to depend on a fact that may be forgotten since.
+pub(super) fn was_unseen(env: &Env<'_>, transition: &Transition) -> bool {
+    let contract = added(transition);
+    contract.is_some_and(|c| c.quote(env.instruments).is_ok_and(|quoted| !sees_facts(env, c.key, &quoted)))
+}
+
 /// Whether a payment in `moves` favours a side.
 fn gains(side: Side, moves: &[i128]) -> bool {
     moves.iter().any(|moved| match side {
         Side::Left => *moved > 0,
         Side::Right => *moved < 0,
     })
+}
+
+/// Whether a subcontract ends otherwise at another time. A part that is paid takes nothing away: the rest stays.
+fn changes_with_time(
+    env: &Env<'_>,
+    state: &ChannelState,
+    (key, id, ending): (&SubchannelKey, u64, Ending),
+    (early, late): (UnixSeconds, UnixSeconds),
+) -> bool {
+    let Some((subchannel, Pending::Subcontract(subcontract))) =
+        state.subchannels.get(key).and_then(|s| Some((s, s.pending.get(&id)?)))
+    else {
+        return true;
+    };
+    let at = |time| subcontract.ending(env.instruments, key, &subchannel.clock(time), ending);
+    match (at(early), at(late)) {
+        (Ok(Outcome::Pays { rest: Some(_), .. }), _) => false,
+        (Ok(early @ Outcome::Pays { .. }), Ok(late)) => early != late,
+        _ => true,
+    }
 }
 
 impl Channel {
@@ -127,55 +153,80 @@ impl Channel {
         (free || consented) && env.now <= quoted.last && sees_facts(env, contract.key, &quoted)
     }
 
-    /// Whether a block that ends a subcontract is dated back, and that would cost this side something: what vests is judged
-    /// by the block's time, and its proposer could have chosen an early one.
-    pub(super) fn backdated(
-        &self,
-        env: &Env<'_>,
-        (time, since): (UnixSeconds, UnixSeconds),
-        transition: &Transition,
-        after: &ChannelState,
-    ) -> bool {
-        let (key, id, ending) = match transition {
-            Transition::SettleSubcontract { key, id } => (key, *id, Ending::Settle),
-            Transition::CancelSubcontract { key, id } => (key, *id, Ending::Cancel(self.peer())),
-            _ => return false,
-        };
+    /// The transition of a block that ends a subcontract, if the block is dated back and that would cost this side something:
+    /// what vests is judged by the block's time, and its proposer could have chosen an early one. Each ending is compared on
+    /// the state that the transitions before it give.
+    pub(super) fn backdated(&self, env: &Env<'_>, block: &Block, since: UnixSeconds) -> Option<u32> {
         let latest = since.minus(MAX_CLOCK_DRIFT_S);
-        if time >= latest || after.subchannels.get(key).is_some_and(|s| s.pending.contains_key(&id)) {
-            return false;
+        if block.timestamp >= latest || !block.transitions.iter().any(|t| self.ending_of(t).is_some()) {
+            return None;
         }
-        let Some((subchannel, Pending::Subcontract(subcontract))) =
-            self.tip.state.subchannels.get(key).and_then(|s| Some((s, s.pending.get(&id)?)))
-        else {
-            return true;
-        };
-        let at = |time| subcontract.ending(env.instruments, key, &subchannel.clock(time), ending);
-        match (at(time), at(latest)) {
-            (Ok(early @ Outcome::Pays { .. }), Ok(late)) => early != late,
-            _ => true,
+        let mut state = next_base(&self.tip.state);
+        for (index, transition) in (0u32..).zip(&block.transitions) {
+            if let Some((key, id, ending)) = self.ending_of(transition)
+                && changes_with_time(env, &state, (key, id, ending), (block.timestamp, latest))
+            {
+                return Some(index);
+            }
+            let mut applier = Applier::with_instruments(&mut state, block.proposer, block.timestamp, env.instruments);
+            // The rules have let it through before.
+            if applier.apply(transition).is_err() {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn ending_of<'t>(&self, transition: &'t Transition) -> Option<(&'t SubchannelKey, u64, Ending)> {
+        match transition {
+            Transition::SettleSubcontract { key, id } => Some((key, *id, Ending::Settle)),
+            Transition::CancelSubcontract { key, id } => Some((key, *id, Ending::Cancel(self.peer()))),
+            _ => None,
         }
     }
 
-    /// Keeps the facts that something pending waits for, as long as it does.
+    /// Keeps the facts that something pending waits for or was decided by, as long as it is pending: also in a state that is only signed by one
+    /// side so far, since the other one may still make it the tip after the fact was forgotten elsewhere.
     pub(super) fn keep_facts(&mut self, env: &Env<'_>) {
         let known = core::mem::take(&mut self.facts);
         let mut kept = BTreeMap::new();
-        for (key, subchannel) in &self.tip.state.subchannels {
-            for (subcontract, ask) in asks(subchannel) {
-                let name = (*key, subcontract.provider, ask);
-                let seen = known.get(&name).copied();
-                let seen = seen.or_else(|| env.chains.get(&key.chain)?.fact(&subcontract.provider, &ask).copied());
-                kept.extend(seen.map(|seen| (name, seen)));
+        for state in self.states() {
+            for (key, subchannel) in &state.subchannels {
+                for (subcontract, ask) in asks(subchannel) {
+                    let name = (*key, subcontract.provider, ask);
+                    let seen = known.get(&name).copied();
+                    let seen = seen.or_else(|| env.chains.get(&key.chain)?.fact(&subcontract.provider, &ask).copied());
+                    kept.extend(seen.map(|seen| (name, seen)));
+                }
             }
         }
         self.facts = kept;
     }
 
+    /// The tip and what may still become it.
+    pub(super) fn states(&self) -> impl Iterator<Item = &ChannelState> {
+        core::iter::once(&self.tip.state).chain(self.states_in_doubt())
+    }
+
+    /// States beyond the tip that may still be agreed: mine in flight or refused, the peer's that my signer has before it.
+    fn states_in_doubt(&self) -> impl Iterator<Item = &ChannelState> {
+        let own = self.own.iter().map(|own| &own.signed);
+        let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
+        own.chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed)).map(|signed| &signed.state)
+    }
+
+    /// Whether such a state has a subcontract that a fact of this chain may decide.
+    pub(crate) fn asks_in_doubt(&self, chain: ChainId) -> bool {
+        let subchannels = self.states_in_doubt().flat_map(|state| &state.subchannels);
+        subchannels.filter(|(key, _)| key.chain == chain).any(|(_, subchannel)| asks(subchannel).next().is_some())
+    }
+
     /// A new block of a chain: keeps what something waits for before it can be forgotten.
     pub(crate) fn chain_moved(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        self.judge_waiting(env)?;
+        // After judging: what was let in just now may be decided by this very block.
         self.keep_facts(env);
-        self.judge_waiting(env)
+        Ok(())
     }
 
     /// The facts that a SyncChain at `point` records for one subcontract: those that it waits for, in time.
@@ -254,10 +305,11 @@ impl Channel {
     }
 }
 
+/// Everything that is asked, also what is answered: an answer may vanish with its block.
 fn asks(subchannel: &Subchannel) -> impl Iterator<Item = (&Subcontract, Hash)> {
     let subcontracts = subchannel.pending.values().filter_map(|p| match p {
         Pending::Subcontract(subcontract) => Some(subcontract),
         _ => None,
     });
-    subcontracts.flat_map(|s| s.asks.iter().filter(|ask| ask.answer.is_none()).map(move |ask| (s, ask.key)))
+    subcontracts.flat_map(|s| s.asks.iter().map(move |ask| (s, ask.key)))
 }

@@ -1,7 +1,7 @@
 //! A channel's view of its subchannels on chain: confirmed facts and their history since the last SyncChain, what was
 //! sighted and is not confirmed, and what that freezes (`docs/protocol.md` section 7).
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -12,7 +12,7 @@ use crate::proof::body_hash;
 use crate::state::{Pending, Subchannel};
 use crate::transition::Transition;
 use crate::types::{
-    ChainPoint, DisputeFact, Hash, Nonce, RecordedFact, Reveal, Side, SubchannelFacts, SubchannelKey, TokenFact,
+    ChainId, ChainPoint, DisputeFact, Hash, Nonce, RecordedFact, Reveal, Side, SubchannelFacts, SubchannelKey, TokenFact,
 };
 
 /// Past facts that are kept per subchannel while the peer has not recorded them.
@@ -177,22 +177,41 @@ impl Channel {
     }
 
     /// Whether the chain shows a dispute in some subchannel.
-    pub(crate) fn sees_dispute(&self, chain: crate::types::ChainId) -> bool {
+    pub(crate) fn sees_dispute(&self, chain: ChainId) -> bool {
         self.watches.iter().any(|(key, watch)| key.chain == chain && watch.sighted.is_some())
     }
 
-    /// Confirmed blocks vanished. Facts that came with them are not to be trusted until someone looks.
-    pub(crate) fn chain_reorganised(&mut self, env: &mut Env<'_>, chain: crate::types::ChainId, number: u64) {
+    /// Confirmed blocks vanish. Facts that came with them are not to be trusted until someone looks. The view still has what
+    /// it loses.
+    pub(crate) fn chain_reorganised(&mut self, env: &mut Env<'_>, chain: ChainId, number: u64) {
         let peer = self.pair().entity(self.peer());
+        let lost: BTreeSet<SubchannelKey> = self.said_since(env, chain, number).collect();
+        for key in &lost {
+            // Without a change of its own a subchannel has no watch yet.
+            self.watches.entry(*key).or_default();
+        }
         for (key, watch) in self.watches.iter_mut().filter(|(key, _)| key.chain == chain) {
-            // What only the registry said is alarming too, if something waits for it.
-            let unsaid = self.facts.iter().any(|((k, ..), seen)| k == key && seen.number >= number);
-            if (watch.roll_back(number) || unsaid) && !watch.alarm {
+            if (watch.roll_back(number) || lost.contains(key)) && !watch.alarm {
                 watch.alarm = true;
                 env.out.events.push(Event::Alarm { peer, key: *key });
             }
         }
         self.facts.retain(|(key, ..), seen| key.chain != chain || seen.number < number);
+    }
+
+    /// The subchannels in which something pending waits for, or was decided by, what only a registry has said from block
+    /// `number` on.
+    fn said_since(&self, env: &Env<'_>, chain: ChainId, number: u64) -> impl Iterator<Item = SubchannelKey> {
+        let facts = self.facts.iter().filter(move |((key, ..), seen)| key.chain == chain && seen.number >= number);
+        let view = env.chains.get(&chain);
+        let revealed = move |s: &Subchannel| {
+            let payments = s.pending.values().filter_map(|p| if let Pending::Payment(p) = p { Some(p) } else { None });
+            let provider = s.providers.first();
+            payments.filter_map(|p| view?.seen_reveal(provider?, p.kind, &p.hash)).any(|seen| seen.number >= number)
+        };
+        let subchannels = self.states().flat_map(|state| &state.subchannels);
+        let reveals = subchannels.filter(move |(key, s)| key.chain == chain && revealed(s)).map(|(key, _)| *key);
+        facts.map(|((key, ..), _)| *key).chain(reveals)
     }
 
     /// Someone has looked: the facts as they are now hold again.

@@ -212,7 +212,7 @@ impl Frame {
         match fact {
             ChainFact::Block { point, changes, reveals, facts, entities } => {
                 let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
-                if !chains.entry(point.chain).or_default().advance(*point, reveals, facts) {
+                if !chains.entry(point.chain).or_default().take(*point, reveals, facts) {
                     return Ok(());
                 }
                 if !entities.is_empty() {
@@ -228,7 +228,10 @@ impl Frame {
                         })?;
                     }
                 }
-                self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)
+                self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)?;
+                // Only now: a channel keeps what it waits for, however much strangers have recorded in the same block.
+                self.chains.iter_mut().filter_map(|chains| chains.get_mut(&point.chain)).for_each(ChainView::forget_facts);
+                Ok(())
             }
             ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {
                 Some(peer) => self.quietly(work, peer, |c, env| {
@@ -245,9 +248,7 @@ impl Frame {
                 None => Ok(()),
             },
             ChainFact::Reorganised { chain, number } => {
-                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
-                chains.entry(*chain).or_default().roll_back(*number);
-                self.directory(work).roll_back(*chain, *number);
+                // Before the view forgets what is lost: a channel looks up there what concerns it.
                 self.each(
                     work,
                     |_| true,
@@ -255,7 +256,11 @@ impl Frame {
                         c.chain_reorganised(env, *chain, *number);
                         Ok(())
                     },
-                )
+                )?;
+                let chains = self.chains.get_or_insert_with(|| work.machine.chains.clone());
+                chains.entry(*chain).or_default().roll_back(*number);
+                self.directory(work).roll_back(*chain, *number);
+                Ok(())
             }
         }
     }
@@ -575,6 +580,7 @@ impl Channel {
         self.waits()
             || self.sees_dispute(chain)
             || self.awaits_secret()
+            || self.asks_in_doubt(chain)
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }

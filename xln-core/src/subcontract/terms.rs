@@ -116,7 +116,7 @@ impl Subcontract {
         }
     }
 
-    /// What goes on under other terms; recorded answers stay with their questions.
+    /// What goes on under other terms, without new questions; recorded answers stay with their questions.
     pub(crate) fn continued(
         &self,
         instruments: &Instruments,
@@ -126,8 +126,9 @@ impl Subcontract {
         let mut next = Self { terms, ..self.clone() };
         let Quoted { holds, mut asks, last, .. } = next.contract(key).quote(instruments)?;
         for ask in &mut asks {
-            let known = self.asks.iter().find(|old| old.key == ask.key).and_then(|old| old.answer);
-            ask.answer = known.filter(|answer| answer.at <= ask.until);
+            // Whoever agreed has seen since when the old questions may have been decided, not new ones.
+            let old = self.asks.iter().find(|old| old.key == ask.key).ok_or(TransitionError::OutOfBounds)?;
+            ask.answer = old.answer.filter(|answer| answer.at <= ask.until);
         }
         (next.holds, next.asks, next.last) = (holds, asks, last);
         Ok(next)

@@ -130,7 +130,7 @@ pub enum TransitionError {
     /// The author may not end this subcontract now.
     #[error("not cancellable by the author now")]
     NotCancellable,
-    /// An instrument wants to move more than what was held for it.
+    /// An instrument wants to move more than what was held for it, or goes on under a question that was not asked before.
     #[error("instrument leaves its bounds")]
     OutOfBounds,
     /// A recorded fact that no pending subcontract waits for.
