@@ -142,7 +142,10 @@ fn finalize(teller: &mut Teller, world: &World) -> Vec<Value> {
         for (pair, line) in &ledger.lines {
             if line.dispute.is_some() {
                 let (a, b) = (world.name(&pair.left()), world.name(&pair.right()));
-                let by = teller.two().0;
+                let mut by = teller.two().0;
+                if chain == "b" && teller.cast.bound.contains(&by) {
+                    by.clone_from(&a);
+                }
                 steps.push(json!({ "do": "finalize", "by": by, "channel": format!("{a}-{b}"), "chain": chain }));
             }
         }

@@ -35,7 +35,7 @@ impl Difference {
 }
 
 fn is_name(word: &str) -> bool {
-    ["alice", "bob", "carol", "dave", "eth"].contains(&word)
+    ["alice", "bob", "carol", "dave", "club", "dao", "eth"].contains(&word)
 }
 
 /// What became of one step.
