@@ -391,7 +391,8 @@ impl World {
     fn lapse(&mut self, replaced: EntityId) {
         let mut reached = vec![replaced];
         while let Some(id) = reached.pop() {
-            let outer = self.boards.iter().filter(|(_, board)| board.members().iter().any(|member| member.entity == id));
+            let outer =
+                self.boards.iter().filter(|(_, board)| board.members().iter().any(|member| member.entity == id));
             reached.extend(outer.map(|(outer, _)| *outer));
             self.parties.values_mut().filter(|party| party.id == id).for_each(|party| party.delegated = None);
         }

@@ -1,7 +1,6 @@
 //! Steps on clauses, their facts, routes, and the boards of organisations.
 
 use serde_json::{Value, json};
-use xln_core::state::Pending;
 
 use super::super::people::board;
 use super::super::teller::{Made, Teller};
@@ -197,18 +196,5 @@ impl Teller {
             }
         }
         Some(step)
-    }
-
-    /// Which instrument a pending thing is.
-    pub(in crate::scenario::history) const fn kind_of(pending: &Pending) -> &'static str {
-        match pending {
-            Pending::Payment(_) => "lock",
-            Pending::Swap(_) => "offer",
-            Pending::Subcontract(clause) => match clause.instrument {
-                3 => "cds",
-                4 => "schedule",
-                _ => "condition",
-            },
-        }
     }
 }
