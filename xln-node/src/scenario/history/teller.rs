@@ -30,9 +30,9 @@ const STEPS: &[(&str, u64, Make)] = &[
     ("fill", 12, Teller::fill),
     ("unoffer", 2, Teller::unoffer),
     ("clause", 14, Teller::clause),
-    ("answer", 4, Teller::answer),
-    ("record", 9, Teller::record),
-    ("exercise", 8, Teller::exercise),
+    ("answer", 7, Teller::answer),
+    ("record", 14, Teller::record),
+    ("exercise", 16, Teller::exercise),
     ("drop", 3, Teller::drop_clause),
     ("route", 5, Teller::route),
     ("board", 6, Teller::board),
@@ -84,7 +84,9 @@ pub(super) struct Teller {
     pub(super) locks: Vec<Made>,
     pub(super) offers: Vec<Made>,
     pub(super) clauses: Vec<Made>,
-    /// What conditions ask, and what was said.
+    /// What conditions ask, by name.
+    pub(super) asks: BTreeMap<String, String>,
+    /// What was said.
     pub(super) flags: BTreeMap<String, bool>,
     /// Boards and their operators.
     pub(super) operators: Vec<(String, String)>,
@@ -129,6 +131,7 @@ impl Teller {
             locks: Vec::new(),
             offers: Vec::new(),
             clauses: Vec::new(),
+            asks: BTreeMap::new(),
             flags: BTreeMap::new(),
             operators: Vec::new(),
             states: Vec::new(),
@@ -208,7 +211,9 @@ impl Teller {
         let bound = |text: &str| self.cast.bound.iter().any(|name| text.split('-').any(|part| part == name));
         let elsewhere =
             |text: &str| text == "b" || self.cast.tokens.iter().any(|coin| coin.chain == "b" && coin.name == text);
-        !(says(step, &bound) && says(step, &elsewhere))
+        // What a third one does in a channel is done on every chain.
+        let third = step.get("channel").is_some() && self.cast.tokens.iter().any(|coin| coin.chain == "b");
+        !(says(step, &bound) && (third || says(step, &elsewhere)))
     }
 
     /// Now and then nobody looks at the chain at once.
@@ -234,7 +239,12 @@ impl Teller {
             Some("remember") if outcome.worked => self.states.push(made()),
             Some("backup") if outcome.worked => self.backups.push((text("of"), text("as"))),
             Some("lock") => self.locks.push(made()),
-            Some("clause") => self.clauses.push(made()),
+            Some("clause") => {
+                self.clauses.push(made());
+                if text("kind") == "condition" {
+                    self.asks.insert(text("as"), text("answer"));
+                }
+            }
             Some("answer") if outcome.worked => {
                 let value = step.get("value").and_then(Value::as_bool).unwrap_or(true);
                 self.flags.insert(text("name"), value);

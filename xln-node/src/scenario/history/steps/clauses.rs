@@ -1,6 +1,7 @@
 //! Steps on clauses, their facts, routes, and the boards of organisations.
 
 use serde_json::{Value, json};
+use xln_core::state::{Ask, Pending};
 
 use super::super::people::board;
 use super::super::teller::{Made, Teller};
@@ -83,7 +84,9 @@ impl Teller {
         if self.clauses.is_empty() && !self.random.chance(3) {
             return None;
         }
-        let mut step = json!({ "do": "answer", "name": self.random.choose(&FLAGS) });
+        let asked: Vec<String> = self.asks.values().cloned().collect();
+        let flag = self.random.pick(&asked).cloned().unwrap_or_else(|| self.random.choose(&FLAGS).to_owned());
+        let mut step = json!({ "do": "answer", "name": flag });
         if self.random.chance(20) {
             set(&mut step, "value", json!(false));
         }
@@ -103,12 +106,13 @@ impl Teller {
         let clause = self.a_clause(world, true)?;
         let asked = world.named.get(&clause.name)?.asked.clone();
         let owing = self.cast.tokens.iter().any(|c| self.cast.entities.iter().any(|who| world.owes(who, &c.name)));
-        let likely = match asked.map(|asked| asked.instrument) {
-            Some(3) => owing,
-            Some(_) => self.flags.values().any(|yes| *yes),
-            None => false,
+        let likely = match (asked, self.asks.get(&clause.name)) {
+            (Some(_), Some(flag)) => self.flags.get(flag).copied().unwrap_or(false),
+            (Some(_), None) => owing,
+            (None, _) => false,
         };
-        if !likely && !self.random.chance(10) {
+        let known = decided(world, &clause).is_some();
+        if (!likely || known) && !self.random.chance(8) {
             return None;
         }
         let mut step = json!({ "do": "record", "clause": clause.name });
@@ -120,6 +124,10 @@ impl Teller {
 
     pub(in crate::scenario::history) fn exercise(&mut self, world: &World) -> Option<Value> {
         let clause = self.a_clause(world, false)?;
+        let waits = world.named.get(&clause.name).is_some_and(|made| made.asked.is_some());
+        if waits && decided(world, &clause).is_none() && !self.random.chance(8) {
+            return None;
+        }
         let mut step = json!({ "do": "exercise", "clause": clause.name, "by": clause.peer });
         if self.random.chance(15) {
             set(&mut step, "by", json!(clause.by));
@@ -197,4 +205,14 @@ impl Teller {
         }
         Some(step)
     }
+}
+
+/// What is known of the fact that a clause waits for: that it was recorded, or that it is too late.
+fn decided(world: &World, clause: &Made) -> Option<()> {
+    let made = world.named.get(&clause.name)?;
+    let subchannel = world.view(&made.by, &made.peer)?.state().subchannels.get(&made.key)?;
+    let Pending::Subcontract(pending) = subchannel.pending.get(&made.id?)? else { return None };
+    let ledger = world.shadow.ledger(&world.ground.name_of(&made.key))?;
+    let is_decided = |ask: &Ask| ledger.facts.contains_key(&ask.key) || world.now > ask.until;
+    pending.asks.iter().all(is_decided).then_some(())
 }
