@@ -99,7 +99,8 @@ pub(super) struct Teller {
     pub(super) bits: u32,
     pub(super) names: u64,
     weights: Vec<u64>,
-    first: Vec<Value>,
+    /// What comes next in any case; the last is taken first.
+    pub(super) first: Vec<Value>,
     left: u64,
     home: Homeward,
 }

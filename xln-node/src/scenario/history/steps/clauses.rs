@@ -177,8 +177,20 @@ impl Teller {
         Some(step)
     }
 
+    /// What the board before has signed is kept by somebody, who mostly shows it when the board is another one.
+    fn signed_before(&mut self, world: &World, of: &str) -> Option<Value> {
+        let seen = |peer: &&String| peer.as_str() != of && world.view(peer, of).is_some();
+        let peers: Vec<String> = self.cast.entities.iter().filter(seen).cloned().collect();
+        let peer = self.random.pick(&peers).cloned()?;
+        let name = self.name("state");
+        if self.random.chance(70) {
+            self.first.push(json!({ "do": "dispute", "by": peer, "peer": of, "with": name }));
+        }
+        Some(json!({ "do": "remember", "by": peer, "peer": of, "as": name }))
+    }
+
     /// A delegation, its revocation, or for what is registered another board.
-    pub(in crate::scenario::history) fn board(&mut self, _: &World) -> Option<Value> {
+    pub(in crate::scenario::history) fn board(&mut self, world: &World) -> Option<Value> {
         let of = self.random.pick(&self.cast.boards).cloned()?;
         let registered = self.cast.registered.contains(&of);
         let accounts: Vec<String> =
@@ -192,6 +204,10 @@ impl Teller {
                 let (members, threshold) = board(&mut self.random, &accounts);
                 set(&mut step, "members", json!(members));
                 set(&mut step, "threshold", json!(threshold));
+                if let (true, Some(remember)) = (self.random.chance(60), self.signed_before(world, &of)) {
+                    self.first.push(step);
+                    return Some(remember);
+                }
             }
             _ => {
                 let mut delegate = json!({ "operator": self.random.choose(&accounts) });
