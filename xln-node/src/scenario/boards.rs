@@ -382,8 +382,20 @@ impl World {
             let (hash, until) = (board.hash(), self.grace_end()?);
             self.boards.insert(id, board);
             self.shadow.board(id, hash, until);
+            self.lapse(id);
         }
         Ok(verdict)
+    }
+
+    /// What the board before has delegated, alone or inside of others, is not used any more.
+    fn lapse(&mut self, replaced: EntityId) {
+        let mut reached = vec![replaced];
+        while let Some(id) = reached.pop() {
+            let outer =
+                self.boards.iter().filter(|(_, board)| board.members().iter().any(|member| member.entity == id));
+            reached.extend(outer.map(|(outer, _)| *outer));
+            self.parties.values_mut().filter(|party| party.id == id).for_each(|party| party.delegated = None);
+        }
     }
 
     fn grace_end(&self) -> Result<UnixSeconds, RunError> {

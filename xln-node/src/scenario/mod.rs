@@ -15,6 +15,7 @@ mod model;
 mod party;
 mod plan;
 mod play;
+mod promises;
 mod pump;
 mod refusal;
 pub mod report;

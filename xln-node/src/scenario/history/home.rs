@@ -34,6 +34,7 @@ pub(super) struct Homeward {
     queue: Vec<Value>,
     attempts: BTreeMap<(Pair, String), u32>,
     rounds: u32,
+    waited: bool,
 }
 
 impl Homeward {
@@ -49,11 +50,13 @@ impl Homeward {
                     self.stretch = Stretch::Look;
                 }
                 Stretch::Look => {
-                    self.stretch = Stretch::Wait;
+                    // Some end while their clauses are still undecided.
+                    self.stretch = if teller.random.chance(40) { Stretch::Close } else { Stretch::Wait };
                     return Some(json!({ "do": "observe", "comment": START }));
                 }
                 Stretch::Wait => {
                     self.stretch = Stretch::Finalize;
+                    self.waited = true;
                     let seconds = DECIDED_S.saturating_add(teller.cast.window_s);
                     // What is due within the margin of a close is not refused for its time.
                     return Some(json!({ "do": "advance", "seconds": seconds }));
@@ -64,7 +67,7 @@ impl Homeward {
                 }
                 Stretch::Close => {
                     self.queue = self.close(teller, world);
-                    if self.queue.is_empty() {
+                    if self.queue.is_empty() && self.waited {
                         self.stretch = Stretch::Collect;
                     } else {
                         self.stretch = Stretch::Wait;
@@ -129,10 +132,43 @@ impl Homeward {
                 }
             }
         }
+        if self.rounds == 0 {
+            for step in facts(teller) {
+                steps.insert(0, step);
+            }
+        }
         // The last is taken first.
         steps.append(&mut first);
         steps
     }
+}
+
+/// While disputes run some facts are recorded, in time or too late.
+fn facts(teller: &mut Teller) -> Vec<Value> {
+    let mut steps = Vec::new();
+    if teller.clauses.is_empty() || !teller.random.chance(60) {
+        return steps;
+    }
+    let window = teller.cast.window_s;
+    let waits = [0, 1, window.checked_div(2).unwrap_or(1), window, window, window.saturating_add(1)];
+    for clause in teller.clauses.clone() {
+        if let Some(flag) = teller.asks.get(&clause.name).cloned() {
+            steps.push(json!({ "do": "answer", "name": flag }));
+        }
+        if teller.random.chance(50) {
+            let seconds = teller.random.choose(&waits);
+            steps.push(json!({ "do": "advance", "seconds": seconds }));
+        }
+        steps.push(json!({ "do": "record", "clause": clause.name }));
+        if steps.len() > 8 {
+            break;
+        }
+    }
+    if teller.random.chance(50) {
+        steps.push(json!({ "do": "advance", "seconds": window }));
+        steps.extend(teller.clauses.last().map(|clause| json!({ "do": "record", "clause": clause.name })));
+    }
+    steps
 }
 
 fn finalize(teller: &mut Teller, world: &World) -> Vec<Value> {
@@ -142,7 +178,10 @@ fn finalize(teller: &mut Teller, world: &World) -> Vec<Value> {
         for (pair, line) in &ledger.lines {
             if line.dispute.is_some() {
                 let (a, b) = (world.name(&pair.left()), world.name(&pair.right()));
-                let by = teller.two().0;
+                let mut by = teller.two().0;
+                if chain == "b" && teller.cast.bound.contains(&by) {
+                    by.clone_from(&a);
+                }
                 steps.push(json!({ "do": "finalize", "by": by, "channel": format!("{a}-{b}"), "chain": chain }));
             }
         }

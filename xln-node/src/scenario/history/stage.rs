@@ -35,7 +35,7 @@ impl Difference {
 }
 
 fn is_name(word: &str) -> bool {
-    ["alice", "bob", "carol", "dave", "eth"].contains(&word)
+    ["alice", "bob", "carol", "dave", "club", "dao", "eth"].contains(&word)
 }
 
 /// What became of one step.
@@ -74,7 +74,7 @@ impl Stage {
         let step = Step::parse(&bare).map_err(|error| Difference::new(format!("no step: {error}: {bare}")))?;
         let refused = if matches!(step.act, Act::Expect(_)) { Refused::No } else { Refused::Maybe };
         let step = Step { refused, ..step };
-        self.tally.notice(&self.play.world, &step.act);
+        let noticed = Tally::notice(&self.play.world, &step.act);
         let refusal = match self.play.play_step(&step) {
             Ok(refusal) => refusal,
             // Steps that it is about were taken out of the story.
@@ -83,6 +83,9 @@ impl Stage {
         };
         self.reorganised |= matches!(step.act, Act::Reorg { .. }) && refusal.is_none();
         self.ended = is_end(value);
+        if refusal.is_none() {
+            self.tally.confirm(noticed);
+        }
         self.tally.step(&step.name, refusal.as_ref());
         annotate(&mut bare, refusal.as_ref(), &self.play.world.parts);
         for (part, refusal) in parts(&bare).zip(&self.play.world.parts) {

@@ -1,5 +1,7 @@
 //! Tells a story step by step: looks at the world, so that most steps work, and draws the next one from a table.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::home::Homeward;
@@ -27,6 +29,13 @@ const STEPS: &[(&str, u64, Make)] = &[
     ("offer", 14, Teller::offer),
     ("fill", 12, Teller::fill),
     ("unoffer", 2, Teller::unoffer),
+    ("clause", 14, Teller::clause),
+    ("answer", 7, Teller::answer),
+    ("record", 14, Teller::record),
+    ("exercise", 16, Teller::exercise),
+    ("drop", 3, Teller::drop_clause),
+    ("route", 5, Teller::route),
+    ("board", 6, Teller::board),
     ("settlement", 5, Teller::settlement),
     ("submit", 10, Teller::submit),
     ("close", 2, Teller::close),
@@ -53,10 +62,14 @@ pub fn step_names() -> Vec<&'static str> {
     STEPS.iter().map(|(name, ..)| *name).collect()
 }
 
+fn weight_of<'w>(name: &str, weights: &'w mut [u64]) -> Option<&'w mut u64> {
+    weights.get_mut(STEPS.iter().position(|(step, ..)| *step == name)?)
+}
+
 /// Steps that not every story has: they leave things unfinished, and then less can be reckoned.
 const RARE: [&str; 6] = ["cut", "heal", "tamper", "crash", "reorg", "backup"];
 
-/// A lock or an offer that was told.
+/// A lock, an offer or a clause that was told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Made {
     pub(super) name: String,
@@ -70,6 +83,13 @@ pub(super) struct Teller {
     pub(super) cast: Cast,
     pub(super) locks: Vec<Made>,
     pub(super) offers: Vec<Made>,
+    pub(super) clauses: Vec<Made>,
+    /// What conditions ask, by name.
+    pub(super) asks: BTreeMap<String, String>,
+    /// What was said.
+    pub(super) flags: BTreeMap<String, bool>,
+    /// Boards and their operators.
+    pub(super) operators: Vec<(String, String)>,
     pub(super) states: Vec<Made>,
     pub(super) backups: Vec<(String, String)>,
     pub(super) cuts: Vec<(String, String)>,
@@ -79,7 +99,8 @@ pub(super) struct Teller {
     pub(super) bits: u32,
     pub(super) names: u64,
     weights: Vec<u64>,
-    first: Vec<Value>,
+    /// What comes next in any case; the last is taken first.
+    pub(super) first: Vec<Value>,
     left: u64,
     home: Homeward,
 }
@@ -88,7 +109,8 @@ impl Teller {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let cast = Cast::new(&mut random, seed);
-        let (stormy, reorganised) = (random.chance(35), random.chance(8));
+        // What a registry says of boards is not taken back.
+        let (stormy, reorganised) = (random.chance(35), random.chance(10) && cast.registered.is_empty());
         let mut weights = Vec::new();
         for (name, weight, _) in STEPS {
             let rare = RARE.contains(name);
@@ -99,6 +121,9 @@ impl Teller {
             };
             weights.push(weight.saturating_mul(mood));
         }
+        if let (true, Some(weight)) = (cast.boards.is_empty(), weight_of("board", &mut weights)) {
+            *weight = 0;
+        }
         let bits = random.choose(&[4, 10, 20, 40, 40, 64, 100, 125]);
         let left = random.below(36).saturating_add(12);
         let mut teller = Self {
@@ -106,6 +131,10 @@ impl Teller {
             cast,
             locks: Vec::new(),
             offers: Vec::new(),
+            clauses: Vec::new(),
+            asks: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            operators: Vec::new(),
             states: Vec::new(),
             backups: Vec::new(),
             cuts: Vec::new(),
@@ -131,7 +160,7 @@ impl Teller {
         let mut steps = Vec::new();
         for who in self.cast.entities.clone() {
             for token in self.cast.tokens.clone() {
-                if self.random.chance(75) {
+                if self.random.chance(75) && !(token.chain == "b" && self.cast.bound.contains(&who)) {
                     let amount = if token.nft { 1 } else { self.amount() };
                     steps
                         .push(json!({ "do": "deposit", "by": who, "token": token.name, "amount": amount.to_string() }));
@@ -143,7 +172,8 @@ impl Teller {
             for peer in self.cast.entities.clone() {
                 if by != peer && self.random.chance(35) {
                     let (coin, amount) = (self.random.choose(&self.cast.tokens).name, self.amount().to_string());
-                    steps.push(json!({ "do": "credit", "by": by, "peer": peer, "token": coin, "amount": amount }));
+                    let step = json!({ "do": "credit", "by": by, "peer": peer, "token": coin, "amount": amount });
+                    steps.extend(Some(step).filter(|step| self.is_possible(step)));
                 }
             }
         }
@@ -162,7 +192,7 @@ impl Teller {
                 let mut at = self.random.below(total);
                 for ((_, _, make), weight) in STEPS.iter().zip(self.weights.clone()) {
                     if at < weight {
-                        if let Some(step) = make(self, world) {
+                        if let Some(step) = make(self, world).filter(|step| self.is_possible(step)) {
                             return Some(self.unobserved(step));
                         }
                         break;
@@ -175,6 +205,16 @@ impl Teller {
         let step = home.next(self, world);
         self.home = home;
         step
+    }
+
+    /// What is registered on the first chain has nothing on the second.
+    fn is_possible(&self, step: &Value) -> bool {
+        let bound = |text: &str| self.cast.bound.iter().any(|name| text.split('-').any(|part| part == name));
+        let elsewhere =
+            |text: &str| text == "b" || self.cast.tokens.iter().any(|coin| coin.chain == "b" && coin.name == text);
+        // What a third one does in a channel is done on every chain.
+        let third = step.get("channel").is_some() && self.cast.tokens.iter().any(|coin| coin.chain == "b");
+        !(says(step, &bound) && (third || says(step, &elsewhere)))
     }
 
     /// Now and then nobody looks at the chain at once.
@@ -200,6 +240,21 @@ impl Teller {
             Some("remember") if outcome.worked => self.states.push(made()),
             Some("backup") if outcome.worked => self.backups.push((text("of"), text("as"))),
             Some("lock") => self.locks.push(made()),
+            Some("clause") => {
+                self.clauses.push(made());
+                if text("kind") == "condition" {
+                    self.asks.insert(text("as"), text("answer"));
+                }
+            }
+            Some("answer") if outcome.worked => {
+                let value = step.get("value").and_then(Value::as_bool).unwrap_or(true);
+                self.flags.insert(text("name"), value);
+            }
+            Some("board") if outcome.worked => {
+                let operator = step.pointer("/delegate/operator").and_then(Value::as_str);
+                self.operators.retain(|(of, _)| *of != text("of") || step.get("members").is_some());
+                self.operators.extend(operator.map(|operator| (text("of"), operator.to_owned())));
+            }
             Some("offer") => self.offers.push(made()),
             Some("together" | "one_block") => {
                 for part in step.get("steps").and_then(Value::as_array).into_iter().flatten() {
@@ -220,5 +275,15 @@ impl Teller {
     pub(super) fn amount(&mut self) -> u128 {
         let most = 1_u128.checked_shl(self.bits).unwrap_or(u128::MAX);
         self.random.up_to(most)
+    }
+}
+
+/// Whether some text of a step is such.
+fn says(value: &Value, such: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => such(text),
+        Value::Array(list) => list.iter().any(|item| says(item, such)),
+        Value::Object(fields) => fields.values().any(|item| says(item, such)),
+        _ => false,
     }
 }

@@ -28,7 +28,7 @@ fn found(mistake: Mistake) -> Finding {
 #[test]
 fn a_reserve_that_is_spared_is_found_in_few_steps() {
     let small = found(Mistake::ReserveSpared);
-    assert!(small.tale.steps.len() <= 6, "{:#}", small.tale.file());
+    assert!(small.tale.steps.len() <= 10, "{:#}", small.tale.file());
 }
 
 #[test]
@@ -50,4 +50,28 @@ fn a_transfer_to_nobody_is_found_in_two_steps() {
     assert_eq!((&deposit["do"], &deposit["amount"]), (&"deposit".into(), &"1".into()));
     assert_eq!((&transfer["do"], &transfer["amount"]), (&"transfer".into(), &"1".into()));
     assert_eq!(small.tale.head["entities"].as_object().map(|all| all.len()), Some(2));
+}
+
+#[test]
+fn a_fact_that_counts_too_late_is_found_in_few_steps() {
+    let small = found(Mistake::LateFactCounts);
+    assert!(small.tale.steps.len() <= 10, "{:#}", small.tale.file());
+}
+
+#[test]
+fn a_grace_that_is_missing_is_found_in_few_steps() {
+    let small = found(Mistake::NoGrace);
+    assert!(small.tale.steps.len() <= 6, "{:#}", small.tale.file());
+}
+
+#[test]
+fn a_schedule_that_rounds_up_is_found_in_few_steps() {
+    let small = found(Mistake::VestedUp);
+    assert!(small.tale.steps.len() <= 6, "{:#}", small.tale.file());
+}
+
+#[test]
+fn a_fee_that_is_rounded_down_is_found_in_few_steps() {
+    let small = found(Mistake::FeeDown);
+    assert!(small.tale.steps.len() <= 6, "{:#}", small.tale.file());
 }

@@ -122,6 +122,11 @@ impl Ledger {
         }
     }
 
+    /// Seconds in which a dispute can be answered.
+    pub(crate) const fn window(&self) -> u64 {
+        self.window_s
+    }
+
     /// The channel of a pair.
     pub(crate) fn line(&self, pair: &Pair) -> Line {
         self.lines.get(pair).cloned().unwrap_or_default()

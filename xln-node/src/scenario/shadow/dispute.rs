@@ -111,7 +111,8 @@ impl Ledger {
         let window_s = self.window_s;
         let moment = Dispute { body, facts: &facts, now, started_at, window_s, left_fills, right_fills };
         let registry = |_: &Address, kind: HashKind, hash: &Hash| self.secrets.get(&(kind, *hash)).copied();
-        let recorded = |_: &Address, name: &Hash| self.facts.get(name).map(|at| Answer { at: *at, value: 1 });
+        let counts = |at: UnixSeconds| if is_planted(Mistake::LateFactCounts) { at.min(started_at) } else { at };
+        let recorded = |_: &Address, name: &Hash| self.facts.get(name).map(|at| Answer { at: counts(*at), value: 1 });
         let instruments = Instruments::built_in();
         let world = World { key: self.key, instruments: &instruments, reveals: &registry, facts: &recorded };
         resolve_with(&moment, &world).map_err(|error| match error {
@@ -140,7 +141,7 @@ impl Ledger {
         let claim = Claim { entity: &entity, digest, signature, permission };
         let reliance = Verifier::default().verify(&claim).map_err(|_| Rule::Authority)?;
         let states = permission == Permission::States;
-        let counts = |until: &UnixSeconds| states && now <= *until;
+        let counts = |until: &UnixSeconds| states && now <= *until && !is_planted(Mistake::NoGrace);
         for (owner, board) in &reliance.boards {
             let known = self.boards.get(owner).and_then(|boards| boards.iter().find(|(hash, _)| hash == board));
             let (_, until) = known.ok_or(Rule::Authority)?;

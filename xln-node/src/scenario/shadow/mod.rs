@@ -98,6 +98,8 @@ impl Shadow {
         for track in self.tracks.values_mut() {
             let boards = track.ledger.boards.entry(entity).or_default();
             boards.iter_mut().filter(|(_, end)| end.is_none()).for_each(|(_, end)| *end = Some(until));
+            // One that comes back counts in full again.
+            boards.retain(|(hash, _)| *hash != board);
             boards.push((board, None));
         }
     }

@@ -11,6 +11,14 @@ pub(crate) enum Mistake {
     LastRevealCounts,
     /// A payment to the other side is credited to nobody.
     TransferLost,
+    /// A fact counts whenever it was recorded.
+    LateFactCounts,
+    /// A replaced board's states count no more at once.
+    NoGrace,
+    /// What has vested is rounded up.
+    VestedUp,
+    /// The fees of a route are rounded down.
+    FeeDown,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::scenario::world::World;
 impl Teller {
     /// A step that is agreed between two, for a group.
     pub(in crate::scenario::history) fn between(&mut self, world: &World) -> Option<Value> {
-        match self.random.below(12) {
+        match self.random.below(16) {
             0..4 => self.pay(world),
             4 | 5 => self.lock(world),
             6 => self.credit(world),
@@ -17,6 +17,9 @@ impl Teller {
             8 => self.fill(world),
             9 => self.unoffer(world),
             10 => self.cancel(world),
+            11 | 12 => self.clause(world),
+            13 => self.exercise(world),
+            14 => self.drop_clause(world),
             _ => self.offer(world),
         }
     }

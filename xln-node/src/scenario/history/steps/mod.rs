@@ -1,5 +1,6 @@
 //! One function for each kind of step: it looks for something that can be done, and now and then does it wrong.
 
+mod clauses;
 mod disputes;
 mod events;
 mod money;
