@@ -434,6 +434,44 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
     }
 }
 
+/// A contract account records boards until the peer could have lost the one that its last signature shows.
+#[test]
+fn rule_27_boards_without_end_hide_no_lapse() {
+    for count in [1, 40, 2000] {
+        let account = EntityId::account(Address([1; 20])).unwrap();
+        let org = Org::of(&[11, 12], 2).recorded_by(account);
+        let mut net = Net::between(vec![remote(&org), boxed(1)]);
+        let peer = 1 - index(&net, &org.id);
+        entities(&mut net, &[0, 1], vec![set(&org, None, UnixSeconds(0))]);
+        open_with(&mut net, &[&org]);
+        net.configure(peer, |config| config.vigilant = true);
+        let before = net.state(peer).nonce;
+        let until = net.now.plus(GRACE_S);
+        let mut previous = org.board();
+        let facts = (1..=count).map(|n: u32| {
+            let mut board = Hash([0xbb; 32]);
+            board.0[..4].copy_from_slice(&n.to_be_bytes());
+            let previous = std::mem::replace(&mut previous, board);
+            EntityFact::Board { provider: ENTITIES, entity: account, board, previous, previous_valid_until: until }
+        });
+        let facts = facts.collect();
+        entities(&mut net, &[peer], facts);
+        assert_eq!(lapsing(&net, peer).len(), 1, "{count} boards");
+        assert!(net.channel(peer).is_in_flight(), "both are to sign anew at once");
+        // What is remembered says how much time there is; of what is not nobody knows.
+        let mut calls = net.calls(peer);
+        assert_eq!(calls.len(), usize::from(count == 2000));
+        for now in [until.minus(GRACE_S / 3), until, until.plus(1), until.plus(GRACE_S)] {
+            net.now = now;
+            net.stage(peer, vec![Input::Tick]);
+            calls.extend(net.calls(peer));
+        }
+        let [ChainCall::StartDispute { evidence, .. }] = &calls[..] else { panic!("{count} boards: {calls:?}") };
+        assert_eq!(evidence.nonce, before);
+        assert_eq!(lapsing(&net, peer).len(), 1);
+    }
+}
+
 /// A block that the old board signed before anybody knew: refused by name, and its commands travel again, signed anew.
 #[test]
 fn what_the_old_board_proposed_is_replaced() {
