@@ -17,7 +17,7 @@ mod common;
 use common::*;
 use xln_core::chain::{ChainFact, ChangeKind};
 use xln_core::channel::{CommandError, Event, Freeze, Rejection};
-use xln_core::machine::{Action, Command, Input};
+use xln_core::machine::{Action, Command, Input, Machine, Record};
 use xln_core::proof::{Forgiven, SettlementUpdate, TokenDiff};
 use xln_core::transition::Transition;
 use xln_core::types::*;
@@ -166,4 +166,34 @@ fn waiting_for_the_chain_does_not_spin() {
         net.parties[1].machine.poll_timeout().is_none_or(|at| at > net.now),
         "nothing to do before the chain moves"
     );
+}
+
+/// What a lost block may have used up is not there after a restore, nor after the peer has shown a state that was lost.
+#[test]
+fn a_consent_does_not_outlive_a_restore_from_a_backup() {
+    for (announced, lost) in [(true, true), (true, false), (false, true)] {
+        let mut net = two();
+        net.with_credit(100);
+        net.collateral(50, 50);
+        let theft = update(-10, 10, 0);
+        let peer = net.id(1);
+        let action = Action::Consent { key: KEY, update: theft.clone() };
+        net.stage(0, vec![Input::Command(Command { peer, action })]);
+        let backup: Vec<Record> = net.parties[0].log.records.iter().map(|r| Record::decode(r).unwrap()).collect();
+        if lost {
+            propose(&mut net, 1, theft.clone());
+            assert!(is_open(&net, 0));
+            net.now = net.now.plus(101);
+            net.chain(vec![], vec![]);
+            assert!(!is_open(&net, 0) && !is_open(&net, 1));
+        }
+        net.parties[0].machine = Machine::restore(net.id(0), None, backup).unwrap();
+        net.parties[0].log = MemoryLog::default();
+        net.stage(0, vec![if announced { Input::RestoredFromBackup } else { Input::Restarted }]);
+        net.connect();
+        net.agreed();
+        propose(&mut net, 1, theft);
+        assert!(!is_open(&net, 0) && !is_open(&net, 1), "announced {announced}, lost {lost}");
+        net.agreed();
+    }
 }
