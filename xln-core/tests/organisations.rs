@@ -9,13 +9,19 @@
 )]
 
 mod common;
+#[path = "../../examples/own_instrument/price_option.rs"]
+mod price_option;
+
+use std::sync::Arc;
 
 use common::*;
+use price_option::{PriceOption, PriceOptionTerms};
 use xln_core::chain::{ChainCall, ChainFact};
 use xln_core::channel::{Event, Freeze, Rejection, StageError};
 use xln_core::crypto::{LocalSigner, Signature, SignatureError, Signer};
 use xln_core::entity::*;
-use xln_core::machine::{Context, Input, InputOutcome};
+use xln_core::machine::{Action, Context, Input, InputOutcome, Machine};
+use xln_core::subcontract::Instruments;
 use xln_core::transition::{Transition, TransitionError};
 use xln_core::types::*;
 use xln_core::wire::{Part, RejectReason};
@@ -584,6 +590,99 @@ fn an_operator_pays_no_more_than_it_may() {
     run(&mut net, &[], me, pay(1));
     net.agreed();
     assert_eq!(net.token(0).offdelta.abs_diff(before), 1);
+}
+
+/// A delegation by which nothing was paid leaves nothing behind, and no more than 64 that pay are counted at a time.
+#[test]
+fn delegations_without_end_leave_nothing_behind() {
+    let org = Org::of(&[11, 12], 2);
+    let limits = || vec![Limit { key: KEY, token: USD, amount: 1 }];
+    let (_, signer) = org.operator(21, UnixSeconds(1_000_100), limits());
+    let mut net = Net::between(vec![signer, boxed(1)]);
+    let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+    open_with(&mut net, &[]);
+    let with = |net: &mut Net, expiry: u64, transition: Transition| {
+        net.parties[me].instead = Some(org.operator(21, UnixSeconds(expiry), limits()).1);
+        net.submit(me, vec![transition]).remove(0).unwrap();
+        net.settle();
+        net.agreed();
+        net.parties[peer].machine.snapshot().unwrap().bytes.len()
+    };
+    let size = with(&mut net, 2_000_000, Transition::Memo { data: vec![] });
+    let size = (1..40).fold(size, |first, n| first.max(with(&mut net, 2_000_000 + n, Transition::Memo { data: vec![] })));
+    assert_eq!(size, with(&mut net, 2_000_050, Transition::Memo { data: vec![] }));
+    let paid = |net: &Net| net.token(0).offdelta.abs_diff(0);
+    with(&mut net, 1_000_100, pay(1));
+    for n in 1..64 {
+        with(&mut net, 3_000_000 + n, pay(1));
+    }
+    assert_eq!((paid(&net), net.rejections(peer).len()), (64, 0));
+    with(&mut net, 3_000_064, pay(1));
+    assert_eq!(paid(&net), 64);
+    assert!(refused(&net, peer, RejectReason::DelegationLimit { index: 0 }));
+    // What takes nothing needs no place; what has expired takes none.
+    let count = net.rejections(peer).len();
+    with(&mut net, 3_000_064, Transition::Memo { data: vec![] });
+    net.now = UnixSeconds(1_000_101);
+    with(&mut net, 3_000_064, pay(1));
+    assert_eq!((paid(&net), net.rejections(peer).len()), (65, count));
+}
+
+/// What an operator agrees to counts like what it proposes; the answer itself is taken.
+#[test]
+fn what_an_operator_acknowledges_counts() {
+    for (amount, good) in [(40, true), (41, false)] {
+        let org = Org::of(&[11, 12], 2);
+        let (_, signer) =
+            org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 100 }]);
+        let mut net = Net::between(vec![signer, boxed(1)]);
+        let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+        open_with(&mut net, &[]);
+        net.collateral(500, 250);
+        // 60 of the organisation's, to the peer's reserve.
+        let change = if me == 0 { (0, 60, -60, -60) } else { (60, 0, -60, 0) };
+        let update = xln_core::channel::balanced(&[(USD, change.0, change.1, change.2, change.3)], vec![]).unwrap();
+        net.command(me, Action::Consent { key: KEY, update: update.clone() });
+        let expiry = net.now.plus(1000);
+        run(&mut net, &[], peer, Transition::ProposeSettlement { key: KEY, update, expiry });
+        net.agreed();
+        assert!(net.state(0).subchannels[&KEY].settlement.is_some());
+        let before = net.token(0).offdelta;
+        net.submit(me, vec![pay(amount)]).remove(0).unwrap();
+        net.settle();
+        net.agreed();
+        assert_eq!(net.token(0).offdelta != before, good);
+        assert_eq!(refused(&net, peer, RejectReason::DelegationLimit { index: 0 }), !good);
+    }
+}
+
+/// The transition that passes a limit is named rightly, also behind one of an instrument that is not built in.
+#[test]
+fn a_limit_is_judged_with_the_nodes_own_instruments() {
+    let org = Org::of(&[11, 12], 2);
+    let (_, signer) = org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 60 }]);
+    let mut net = Net::between(vec![signer, boxed(1)]);
+    let mut instruments = Instruments::built_in();
+    instruments.register(CHAIN, PROVIDER, 256, Arc::new(PriceOption)).unwrap();
+    let instruments = Arc::new(instruments);
+    for i in 0..2 {
+        net.parties[i].machine = Machine::new_with(net.id(i), instruments.clone());
+        net.parties[i].log = MemoryLog::default();
+        net.stage(i, vec![Input::Configure(config())]);
+    }
+    let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+    open_with(&mut net, &[]);
+    net.chain(vec![], vec![]);
+    net.now = net.now.plus(10);
+    let call = PriceOptionTerms::call(net.channel(me).side(), 1, 100_000_000, 50);
+    let terms = PriceOptionTerms { expiry: net.now.plus(100), not_before: net.now, ..call }.encode().unwrap();
+    let option =
+        Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 256, tokens: vec![USD], terms };
+    net.submit(me, vec![option, pay(20)]);
+    net.settle();
+    assert_eq!(net.state(0), net.state(1));
+    assert!(refused(&net, peer, RejectReason::DelegationLimit { index: 1 }), "{:?}", net.rejections(peer));
+    assert_eq!(net.state(0).subchannels[&KEY].pending.len(), 1);
 }
 
 /// Confirmed blocks that vanish take their boards along.
