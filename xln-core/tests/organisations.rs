@@ -685,6 +685,26 @@ fn a_limit_is_judged_with_the_nodes_own_instruments() {
     assert_eq!(net.state(0).subchannels[&KEY].pending.len(), 1);
 }
 
+/// Forty payments past an operator's limit are refused one by one, and the channel goes on.
+#[test]
+fn payments_past_a_limit_stop_no_channel() {
+    for i in 11..19 {
+        let org = Org::of(&[i], 1);
+        let (_, signer) = org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 3 }]);
+        let mut net = Net::between(vec![signer, boxed(1)]);
+        let me = index(&net, &org.id);
+        open_with(&mut net, &[]);
+        net.submit(me, vec![pay(5); 40]);
+        net.submit(1 - me, vec![pay(2); 3]);
+        net.settle();
+        net.agreed();
+        run(&mut net, &[], me, pay(3));
+        net.agreed();
+        assert_eq!(net.token(0).offdelta.abs_diff(0), 3);
+        assert_eq!(net.channel(me).queued(), 0);
+    }
+}
+
 /// Confirmed blocks that vanish take their boards along.
 #[test]
 fn a_reorganisation_gives_the_old_board_back() {
