@@ -448,6 +448,20 @@ fn the_directory_knows_now_and_before() {
     assert_eq!(standing(&directory, 51).lapses, Some(UnixSeconds(140)));
     directory.roll_back(ChainId(1), 20);
     assert_eq!(standing(&directory, 50).lapses, None);
+    // As many boards as come in a grace are remembered, those that no chain takes any more are not, and not without end.
+    let chain_of = |count: u8| {
+        let mut many = Directory::default();
+        many.advance(&point(10), &(1..=count).map(|n| set(n, n - 1, 200)).collect::<Vec<_>>());
+        many
+    };
+    let mut many = chain_of(200);
+    assert_eq!((lapses(&many, 1), lapses(&many, 199), lapses(&many, 200)), (until(200), until(200), good));
+    many.advance(&point(200), &[set(201, 200, 300)]);
+    assert_eq!(lapses(&many, 1), until(200), "in the last second");
+    many.advance(&point(201), &[set(202, 201, 301)]);
+    assert_eq!((lapses(&many, 1), lapses(&many, 200)), (Err(OrganisationError::UnknownBoard), until(300)));
+    many.roll_back(ChainId(1), 201);
+    assert_eq!((lapses(&many, 200), lapses(&many, 201)), (until(300), good));
     // Nobody else's EntityProvider speaks for it.
     let foreign = Place { chain: ChainId(2), provider };
     directory.advance(&ChainPoint { chain: ChainId(2), ..point(1) }, &[set(9, 0, 0)]);

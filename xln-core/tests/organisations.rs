@@ -9,13 +9,19 @@
 )]
 
 mod common;
+#[path = "../../examples/own_instrument/price_option.rs"]
+mod price_option;
+
+use std::sync::Arc;
 
 use common::*;
+use price_option::{PriceOption, PriceOptionTerms};
 use xln_core::chain::{ChainCall, ChainFact};
 use xln_core::channel::{Event, Freeze, Rejection, StageError};
 use xln_core::crypto::{LocalSigner, Signature, SignatureError, Signer};
 use xln_core::entity::*;
-use xln_core::machine::{Context, Input, InputOutcome};
+use xln_core::machine::{Action, Context, Input, InputOutcome, Machine};
+use xln_core::subcontract::Instruments;
 use xln_core::transition::{Transition, TransitionError};
 use xln_core::types::*;
 use xln_core::wire::{Part, RejectReason};
@@ -434,6 +440,44 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
     }
 }
 
+/// A contract account records boards until the peer could have lost the one that its last signature shows.
+#[test]
+fn rule_27_boards_without_end_hide_no_lapse() {
+    for count in [1, 40, 2000] {
+        let account = EntityId::account(Address([1; 20])).unwrap();
+        let org = Org::of(&[11, 12], 2).recorded_by(account);
+        let mut net = Net::between(vec![remote(&org), boxed(1)]);
+        let peer = 1 - index(&net, &org.id);
+        entities(&mut net, &[0, 1], vec![set(&org, None, UnixSeconds(0))]);
+        open_with(&mut net, &[&org]);
+        net.configure(peer, |config| config.vigilant = true);
+        let before = net.state(peer).nonce;
+        let until = net.now.plus(GRACE_S);
+        let mut previous = org.board();
+        let facts = (1..=count).map(|n: u32| {
+            let mut board = Hash([0xbb; 32]);
+            board.0[..4].copy_from_slice(&n.to_be_bytes());
+            let previous = std::mem::replace(&mut previous, board);
+            EntityFact::Board { provider: ENTITIES, entity: account, board, previous, previous_valid_until: until }
+        });
+        let facts = facts.collect();
+        entities(&mut net, &[peer], facts);
+        assert_eq!(lapsing(&net, peer).len(), 1, "{count} boards");
+        assert!(net.channel(peer).is_in_flight(), "both are to sign anew at once");
+        // What is remembered says how much time there is; of what is not nobody knows.
+        let mut calls = net.calls(peer);
+        assert_eq!(calls.len(), usize::from(count == 2000));
+        for now in [until.minus(GRACE_S / 3), until, until.plus(1), until.plus(GRACE_S)] {
+            net.now = now;
+            net.stage(peer, vec![Input::Tick]);
+            calls.extend(net.calls(peer));
+        }
+        let [ChainCall::StartDispute { evidence, .. }] = &calls[..] else { panic!("{count} boards: {calls:?}") };
+        assert_eq!(evidence.nonce, before);
+        assert_eq!(lapsing(&net, peer).len(), 1);
+    }
+}
+
 /// A block that the old board signed before anybody knew: refused by name, and its commands travel again, signed anew.
 #[test]
 fn what_the_old_board_proposed_is_replaced() {
@@ -546,6 +590,119 @@ fn an_operator_pays_no_more_than_it_may() {
     run(&mut net, &[], me, pay(1));
     net.agreed();
     assert_eq!(net.token(0).offdelta.abs_diff(before), 1);
+}
+
+/// A delegation by which nothing was paid leaves nothing behind, and no more than 64 that pay are counted at a time.
+#[test]
+fn delegations_without_end_leave_nothing_behind() {
+    let org = Org::of(&[11, 12], 2);
+    let limits = || vec![Limit { key: KEY, token: USD, amount: 1 }];
+    let (_, signer) = org.operator(21, UnixSeconds(1_000_100), limits());
+    let mut net = Net::between(vec![signer, boxed(1)]);
+    let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+    open_with(&mut net, &[]);
+    let with = |net: &mut Net, expiry: u64, transition: Transition| {
+        net.parties[me].instead = Some(org.operator(21, UnixSeconds(expiry), limits()).1);
+        net.submit(me, vec![transition]).remove(0).unwrap();
+        net.settle();
+        net.agreed();
+        net.parties[peer].machine.snapshot().unwrap().bytes.len()
+    };
+    let size = with(&mut net, 2_000_000, Transition::Memo { data: vec![] });
+    let size = (1..40).fold(size, |first, n| first.max(with(&mut net, 2_000_000 + n, Transition::Memo { data: vec![] })));
+    assert_eq!(size, with(&mut net, 2_000_050, Transition::Memo { data: vec![] }));
+    let paid = |net: &Net| net.token(0).offdelta.abs_diff(0);
+    with(&mut net, 1_000_100, pay(1));
+    for n in 1..64 {
+        with(&mut net, 3_000_000 + n, pay(1));
+    }
+    assert_eq!((paid(&net), net.rejections(peer).len()), (64, 0));
+    with(&mut net, 3_000_064, pay(1));
+    assert_eq!(paid(&net), 64);
+    assert!(refused(&net, peer, RejectReason::DelegationLimit { index: 0 }));
+    // What takes nothing needs no place; what has expired takes none.
+    let count = net.rejections(peer).len();
+    with(&mut net, 3_000_064, Transition::Memo { data: vec![] });
+    net.now = UnixSeconds(1_000_101);
+    with(&mut net, 3_000_064, pay(1));
+    assert_eq!((paid(&net), net.rejections(peer).len()), (65, count));
+}
+
+/// What an operator agrees to counts like what it proposes; the answer itself is taken.
+#[test]
+fn what_an_operator_acknowledges_counts() {
+    for (amount, good) in [(40, true), (41, false)] {
+        let org = Org::of(&[11, 12], 2);
+        let (_, signer) =
+            org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 100 }]);
+        let mut net = Net::between(vec![signer, boxed(1)]);
+        let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+        open_with(&mut net, &[]);
+        net.collateral(500, 250);
+        // 60 of the organisation's, to the peer's reserve.
+        let change = if me == 0 { (0, 60, -60, -60) } else { (60, 0, -60, 0) };
+        let update = xln_core::channel::balanced(&[(USD, change.0, change.1, change.2, change.3)], vec![]).unwrap();
+        net.command(me, Action::Consent { key: KEY, update: update.clone() });
+        let expiry = net.now.plus(1000);
+        run(&mut net, &[], peer, Transition::ProposeSettlement { key: KEY, update, expiry });
+        net.agreed();
+        assert!(net.state(0).subchannels[&KEY].settlement.is_some());
+        let before = net.token(0).offdelta;
+        net.submit(me, vec![pay(amount)]).remove(0).unwrap();
+        net.settle();
+        net.agreed();
+        assert_eq!(net.token(0).offdelta != before, good);
+        assert_eq!(refused(&net, peer, RejectReason::DelegationLimit { index: 0 }), !good);
+    }
+}
+
+/// The transition that passes a limit is named rightly, also behind one of an instrument that is not built in.
+#[test]
+fn a_limit_is_judged_with_the_nodes_own_instruments() {
+    let org = Org::of(&[11, 12], 2);
+    let (_, signer) = org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 60 }]);
+    let mut net = Net::between(vec![signer, boxed(1)]);
+    let mut instruments = Instruments::built_in();
+    instruments.register(CHAIN, PROVIDER, 256, Arc::new(PriceOption)).unwrap();
+    let instruments = Arc::new(instruments);
+    for i in 0..2 {
+        net.parties[i].machine = Machine::new_with(net.id(i), instruments.clone());
+        net.parties[i].log = MemoryLog::default();
+        net.stage(i, vec![Input::Configure(config())]);
+    }
+    let (me, peer) = (index(&net, &org.id), 1 - index(&net, &org.id));
+    open_with(&mut net, &[]);
+    net.chain(vec![], vec![]);
+    net.now = net.now.plus(10);
+    let call = PriceOptionTerms::call(net.channel(me).side(), 1, 100_000_000, 50);
+    let terms = PriceOptionTerms { expiry: net.now.plus(100), not_before: net.now, ..call }.encode().unwrap();
+    let option =
+        Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 256, tokens: vec![USD], terms };
+    net.submit(me, vec![option, pay(20)]);
+    net.settle();
+    assert_eq!(net.state(0), net.state(1));
+    assert!(refused(&net, peer, RejectReason::DelegationLimit { index: 1 }), "{:?}", net.rejections(peer));
+    assert_eq!(net.state(0).subchannels[&KEY].pending.len(), 1);
+}
+
+/// Forty payments past an operator's limit are refused one by one, and the channel goes on.
+#[test]
+fn payments_past_a_limit_stop_no_channel() {
+    for i in 11..19 {
+        let org = Org::of(&[i], 1);
+        let (_, signer) = org.operator(21, UnixSeconds(2_000_000), vec![Limit { key: KEY, token: USD, amount: 3 }]);
+        let mut net = Net::between(vec![signer, boxed(1)]);
+        let me = index(&net, &org.id);
+        open_with(&mut net, &[]);
+        net.submit(me, vec![pay(5); 40]);
+        net.submit(1 - me, vec![pay(2); 3]);
+        net.settle();
+        net.agreed();
+        run(&mut net, &[], me, pay(3));
+        net.agreed();
+        assert_eq!(net.token(0).offdelta.abs_diff(0), 3);
+        assert_eq!(net.channel(me).queued(), 0);
+    }
 }
 
 /// Confirmed blocks that vanish take their boards along.

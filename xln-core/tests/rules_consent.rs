@@ -14,11 +14,15 @@
 )]
 
 mod common;
+use std::sync::Arc;
+
 use common::*;
 use xln_core::chain::{ChainFact, ChangeKind};
 use xln_core::channel::{CommandError, Event, Freeze, Rejection};
-use xln_core::machine::{Action, Command, Input};
+use xln_core::limits::MAX_PENDING;
+use xln_core::machine::{Action, Command, Input, Machine, Record};
 use xln_core::proof::{Forgiven, SettlementUpdate, TokenDiff};
+use xln_core::subcontract::{CreditDefaultSwapTerms, Instruments};
 use xln_core::transition::Transition;
 use xln_core::types::*;
 use xln_core::wire::RejectReason;
@@ -166,4 +170,93 @@ fn waiting_for_the_chain_does_not_spin() {
         net.parties[1].machine.poll_timeout().is_none_or(|at| at > net.now),
         "nothing to do before the chain moves"
     );
+}
+
+/// What a lost block may have used up is not there after a restore, nor after the peer has shown a state that was lost.
+#[test]
+fn a_consent_does_not_outlive_a_restore_from_a_backup() {
+    for (announced, lost) in [(true, true), (true, false), (false, true)] {
+        let mut net = two();
+        net.with_credit(100);
+        net.collateral(50, 50);
+        let theft = update(-10, 10, 0);
+        let peer = net.id(1);
+        let action = Action::Consent { key: KEY, update: theft.clone() };
+        net.stage(0, vec![Input::Command(Command { peer, action })]);
+        let backup: Vec<Record> = net.parties[0].log.records.iter().map(|r| Record::decode(r).unwrap()).collect();
+        if lost {
+            propose(&mut net, 1, theft.clone());
+            assert!(is_open(&net, 0));
+            net.now = net.now.plus(101);
+            net.chain(vec![], vec![]);
+            assert!(!is_open(&net, 0) && !is_open(&net, 1));
+        }
+        net.parties[0].machine = Machine::restore(net.id(0), None, backup).unwrap();
+        net.parties[0].log = MemoryLog::default();
+        net.stage(0, vec![if announced { Input::RestoredFromBackup } else { Input::Restarted }]);
+        net.connect();
+        net.agreed();
+        propose(&mut net, 1, theft);
+        assert!(!is_open(&net, 0) && !is_open(&net, 1), "announced {announced}, lost {lost}");
+        net.agreed();
+    }
+}
+
+/// A swap against the default of somebody, in which the right or left side holds.
+fn default_swap(net: &Net, payer: Side) -> Transition {
+    let (not_before, expiry) = (net.now, net.now.plus(1000));
+    let terms =
+        CreditDefaultSwapTerms { payer, amount: 1, expiry, not_before, reference: [7; 32], debt_token: EUR };
+    let terms = terms.encode().unwrap();
+    Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 3, tokens: vec![USD], terms }
+}
+
+/// However many commands of an honest node its peer refuses, for what it has not consented to or does not know, the
+/// channel goes on, whoever proposes them, and also right after a restore from a backup.
+#[test]
+fn refusals_without_end_stop_no_channel() {
+    for (proposers, knows, recovered) in [
+        (vec![0], true, false),
+        (vec![1], true, false),
+        (vec![0, 1], true, false),
+        (vec![0], false, false),
+        (vec![1], false, false),
+        (vec![0], true, true),
+        (vec![1], false, true),
+    ] {
+        let mut net = two();
+        if !knows {
+            let i = 1 - proposers[0];
+            net.parties[i].machine = Machine::new_with(net.id(i), Arc::new(Instruments::none()));
+            net.parties[i].log = MemoryLog::default();
+            net.stage(i, vec![Input::Configure(config())]);
+        }
+        net.with_credit(1000);
+        net.chain(vec![], vec![]);
+        net.now = net.now.plus(10);
+        if recovered {
+            net.stage(proposers[0], vec![Input::RestoredFromBackup]);
+        }
+        for i in &proposers {
+            let commands = vec![default_swap(&net, side(1 - i)); MAX_PENDING / 2];
+            let taken = net.submit(*i, commands);
+            assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        }
+        if recovered {
+            net.connect();
+        }
+        net.settle();
+        net.agreed();
+        assert!(net.state(0).subchannels[&KEY].pending.is_empty());
+        for i in &proposers {
+            let failed = |e: &&Event| matches!(e, Event::CommandFailed { error: CommandError::RefusedByPeer(_), .. });
+            assert_eq!(net.parties[*i].events.iter().filter(failed).count(), MAX_PENDING / 2);
+        }
+        for i in [0, 1] {
+            let before = net.token(0).offdelta;
+            net.run(i, pay(5));
+            net.agreed();
+            assert_eq!(net.token(0).offdelta.abs_diff(before), 5);
+        }
+    }
 }

@@ -4,13 +4,17 @@
 use alloc::collections::BTreeMap;
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{Channel, SignedState};
+use super::{Channel, Env, SignedState};
 use crate::block::{Block, next_base};
 use crate::crypto::Signature;
 use crate::entity::{Delegation, OrganisationSignature};
 use crate::state::{ChannelState, TokenState};
 use crate::transition::Applier;
 use crate::types::{Hash, Side, SubchannelKey, TokenId, UnixSeconds};
+
+/// Delegations of one peer by which something has left, and which have not expired, that are counted at a time: another one
+/// may not pay, or a stranger could make a channel grow without end.
+const MAX_COUNTED: usize = 64;
 
 /// What has left by one delegation, per token of each subchannel, in the token's base unit.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
@@ -21,39 +25,49 @@ pub(super) struct Spent {
 
 impl Channel {
     /// The transition of a block of the peer with which its operator pays more than it may, if there is one.
-    pub(super) fn passes_limit(&self, signature: &Signature, block: &Block, after: &ChannelState) -> Option<u32> {
+    pub(super) fn passes_limit(
+        &self,
+        env: &Env<'_>,
+        signature: &Signature,
+        block: &Block,
+        after: &ChannelState,
+    ) -> Option<u32> {
         let delegation = limited(signature)?;
-        if !self.passes(&delegation, after) {
+        if !self.passes(&delegation, after, env.now) {
             return None;
         }
         let mut state = next_base(&self.tip.state);
-        let mut applier = Applier::new(&mut state, block.proposer, block.timestamp);
+        let mut applier = Applier::with_instruments(&mut state, block.proposer, block.timestamp, env.instruments);
         let blamed = block.transitions.iter().position(|transition| {
             let _ = applier.apply(transition);
-            self.passes(&delegation, applier.state())
+            self.passes(&delegation, applier.state(), env.now)
         });
         Some(u32::try_from(blamed.unwrap_or_default()).unwrap_or(u32::MAX))
     }
 
-    fn passes(&self, delegation: &Delegation, after: &ChannelState) -> bool {
+    fn passes(&self, delegation: &Delegation, after: &ChannelState, now: UnixSeconds) -> bool {
         let spent = self.spent.get(&delegation.hash());
+        let counted = || self.spent.values().filter(|spent| spent.expiry >= now).count();
+        let full = spent.is_none() && counted() >= MAX_COUNTED;
         outflows(&self.tip.state, after, self.peer()).any(|(key, token, amount)| {
             let before = spent.and_then(|spent| spent.amounts.get(&(key, token))).copied().unwrap_or(0);
-            amount > 0 && delegation.limit(&key, token).is_some_and(|limit| before.saturating_add(amount) > limit)
+            let passes = |limit| before.saturating_add(amount) > limit;
+            amount > 0 && (full || delegation.limit(&key, token).is_some_and(passes))
         })
     }
 
-    /// Counts what left with a block of the peer that is agreed.
+    /// Counts what left with a block that is agreed and which the peer's operator signed, whoever proposed it.
     pub(super) fn count_outflow(&mut self, next: &SignedState, now: UnixSeconds) {
         self.spent.retain(|_, spent| spent.expiry >= now);
         let Some(delegation) = next.signature(self.peer()).and_then(limited) else { return };
+        let mut left = outflows(&self.tip.state, &next.state, self.me.other()).filter(|(_, _, amount)| *amount > 0);
+        let Some(first) = left.next() else { return };
         let spent = Spent { expiry: delegation.expiry(), amounts: BTreeMap::new() };
         let spent = self.spent.entry(delegation.hash()).or_insert(spent);
-        for (key, token, amount) in outflows(&self.tip.state, &next.state, self.me.other()) {
+        for (key, token, amount) in core::iter::once(first).chain(left) {
             let sum = spent.amounts.entry((key, token)).or_default();
             *sum = sum.saturating_add(amount);
         }
-        spent.amounts.retain(|_, amount| *amount > 0);
     }
 }
 

@@ -16,6 +16,10 @@ use crate::transition::{Applier, Transition, TransitionError};
 use crate::types::{Hash, Nonce, Side, SubchannelKey, UnixSeconds};
 use crate::wire::{Part, RejectReason};
 
+/// Heights on one parent that commands are tried at. The next block is empty: once it is agreed all refusals are forgotten,
+/// before a peer has given as many as it gives (`REMEMBERED_BLOCKS`, `MAX_UNFIT`) or the heights leave its range.
+const MAX_TRIES: u64 = 8;
+
 /// Commands that may wait in one channel.
 pub(super) const MAX_QUEUED: usize = 8192;
 
@@ -161,13 +165,18 @@ impl Channel {
         }
         let syncs = self.due_syncs(env);
         let due = syncs.iter().any(|(_, urgent)| *urgent);
-        let empty = self.must_replace || self.signers.must_renew;
+        let mut empty = self.must_replace || self.signers.must_renew;
         if self.mempool.is_empty() && !due && !empty {
             return Ok(());
         }
         // None is left on this parent only after more refusals than an honest peer gives: then a dispute is the way on.
         let Some((height, nonce)) = self.next_height() else { return Ok(()) };
-        let draft = self.draft(env, syncs.into_iter().map(|(t, _)| t));
+        let draft = if height > self.tip.state.height.saturating_add(MAX_TRIES) {
+            empty = true;
+            self.empty_draft(env)
+        } else {
+            self.draft(env, syncs.into_iter().map(|(t, _)| t))
+        };
         if draft.transitions.is_empty() && !empty {
             return Ok(());
         }
@@ -209,11 +218,16 @@ impl Channel {
         Ok(())
     }
 
+    /// Nothing but a greater height.
+    fn empty_draft(&self, env: &Env<'_>) -> Draft {
+        let (state, time) = (next_base(&self.tip.state), env.now.max(self.tip.state.timestamp));
+        Draft { state, time, transitions: Vec::new(), commands: Vec::new() }
+    }
+
     /// Applies what is due and what is queued, in order, to a copy of the tip.
     fn draft(&mut self, env: &mut Env<'_>, syncs: impl Iterator<Item = Transition>) -> Draft {
-        let time = env.now.max(self.tip.state.timestamp);
-        let mut state = next_base(&self.tip.state);
-        let mut draft = Draft { state: state.clone(), time, transitions: Vec::new(), commands: Vec::new() };
+        let mut draft = self.empty_draft(env);
+        let (mut state, time) = (draft.state.clone(), draft.time);
         let mut applier = Applier::with_instruments(&mut state, self.me, time, env.instruments);
         for sync in syncs {
             if applier.apply(&sync).is_ok() {

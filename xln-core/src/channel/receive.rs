@@ -140,7 +140,7 @@ impl Channel {
         if standing.lapses.is_some() {
             return self.refuse(env, block.height, hash, RejectReason::SignerLapsed);
         }
-        if let Some(index) = self.passes_limit(&waiting.signature, block, &state) {
+        if let Some(index) = self.passes_limit(env, &waiting.signature, block, &state) {
             return self.refuse(env, block.height, hash, RejectReason::DelegationLimit { index });
         }
         if ack_nonce(block.height, block.proposer).is_none_or(|nonce| nonce <= self.max_signed) {
@@ -277,9 +277,7 @@ impl Channel {
         self.report_ended(env, &signed);
         self.retain_dropped(&signed);
         self.track_crosses(&signed);
-        if proposer != self.me {
-            self.count_outflow(&signed, env.now);
-        }
+        self.count_outflow(&signed, env.now);
         if self.recent.len() >= REMEMBERED_BLOCKS {
             self.recent.pop_front();
         }

@@ -28,6 +28,7 @@ impl Channel {
     /// From now on nothing is signed before the peer has said where it stands.
     pub(crate) fn begin_recovery(&mut self, env: &mut Env<'_>) {
         self.forget_commands(env, true);
+        self.consents.clear();
         self.recover_crosses();
         self.recovering = true;
         self.connected = false;
@@ -128,6 +129,8 @@ impl Channel {
         env.out.agreed.extend(signed.commitment.subchannels.iter().filter_map(|s| signed.evidence(&s.key)));
         self.max_height = signed.state.height;
         self.retain_dropped(&signed);
+        // What the blocks between have used up is not known.
+        self.consents.clear();
         self.track_crosses(&signed);
         self.tip = Arc::new(signed);
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);

@@ -22,6 +22,8 @@ pub(super) struct Signers {
     reported: Option<UnixSeconds>,
     /// Subchannels whose dispute was reported as due.
     due: BTreeSet<SubchannelKey>,
+    /// Since when a board on which the last state relies is not known.
+    unknown: Option<UnixSeconds>,
     /// When time alone will change something.
     wake: Option<UnixSeconds>,
     /// How often the peer has refused my signer on this parent, and until when it is not asked again.
@@ -82,8 +84,19 @@ impl Channel {
             self.signers = Signers { refusals, paused_until, ..Signers::default() };
             return;
         }
-        let of = |reliance: &Reliance| env.standing(reliance, &self.tip.state).unwrap_or_default();
+        // A board that was known once and is not any more was replaced too often, or never was: until when a chain takes it
+        // nobody can say, so it counts as lapsing now.
+        let mut unknown = false;
+        let since = self.signers.unknown.unwrap_or(env.now);
+        let of = |reliance: &Reliance| match env.standing(reliance, &self.tip.state) {
+            Ok(standing) => standing,
+            Err(_) => {
+                unknown = true;
+                Standing { lapses: Some(since), expires: None }
+            }
+        };
         let standing = own.iter().chain(&theirs).map(of).fold(Standing::default(), Standing::and);
+        self.signers.unknown = unknown.then_some(since);
         let Some(until) = standing.lapses else {
             let wake = standing.expires.map(|expiry| expiry.plus(1));
             let Signers { refusals, paused_until, .. } = self.signers;
@@ -104,15 +117,19 @@ impl Channel {
         }
     }
 
-    /// When a third of the grace is left, what the peer signed is shown while the chain takes it.
+    /// When a third of the grace is left, what the peer signed is shown while the chain takes it; at once if that is not known.
     fn guard(&mut self, env: &mut Env<'_>, reliance: &Reliance) {
         let subchannels = self.tip.state.subchannels.iter();
         let keys: Vec<SubchannelKey> = subchannels.filter(|(_, s)| !s.tokens.is_empty()).map(|(key, _)| *key).collect();
         for key in keys {
             let Some((place, grace_s)) = env.config.place(&key) else { continue };
             let standing = env.directory.standing_at(reliance, &[(place, grace_s)], env.now);
-            let Some(until) = standing.ok().and_then(|s| s.lapses) else { continue };
-            let at = until.minus(grace_s.wrapping_div(3));
+            let (at, until) = match standing.map(|s| s.lapses) {
+                Ok(None) => continue,
+                Ok(Some(until)) => (until.minus(grace_s.wrapping_div(3)), until),
+                // No grace that has begun before is longer.
+                Err(_) => (env.now, self.signers.unknown.unwrap_or(env.now).plus(grace_s)),
+            };
             if env.now < at {
                 self.signers.wake = earlier(self.signers.wake, Some(at));
             } else if env.config.vigilant {

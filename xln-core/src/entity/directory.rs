@@ -9,8 +9,11 @@ use super::signature::OrganisationError;
 use super::verify::Reliance;
 use crate::types::{Address, ChainId, ChainPoint, EntityFact, EntityId, EntityKind, Hash, UnixSeconds};
 
-/// Boards of one entity that are remembered, the present one included.
+/// Boards of one entity above which those are forgotten that no chain takes any more.
 const REMEMBERED_BOARDS: usize = 32;
+/// Boards of one entity that are remembered in any case. Whoever replaces more within one grace makes its older signatures
+/// lapse here at once.
+const MAX_BOARDS: usize = 1024;
 
 /// One EntityProvider.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
@@ -80,8 +83,10 @@ impl Directory {
                     }
                     known.push(Recorded { board: *board, number: point.number, replaced: None });
                     if known.len() > REMEMBERED_BOARDS {
-                        known.remove(0);
+                        known.retain(|recorded| recorded.replaced.is_none_or(|(_, until)| until >= point.timestamp));
                     }
+                    let beyond = known.len().saturating_sub(MAX_BOARDS);
+                    known.drain(..beyond);
                 }
                 EntityFact::Revoked { provider, entity, delegation, valid_until } => {
                     let place = Place { chain: point.chain, provider: *provider };
@@ -137,7 +142,7 @@ impl Directory {
     /// How long that is good which a signature relies on, as one EntityProvider with this grace will see it.
     ///
     /// # Errors
-    /// [`OrganisationError::UnknownBoard`] if it has never had a board of an entity.
+    /// [`OrganisationError::UnknownBoard`] if it has never had a board of an entity, or had it too long ago.
     pub fn standing(
         &self,
         reliance: &Reliance,
