@@ -85,7 +85,8 @@ impl Net {
 /// What the blocks among parts record.
 fn recorded(parts: &[Part]) -> Vec<RecordedFact> {
     let transitions = proposals(parts).into_iter().flat_map(|block| block.transitions);
-    let told = transitions.filter_map(|t| if let Transition::SyncChain { recorded, .. } = t { Some(recorded) } else { None });
+    let told =
+        transitions.filter_map(|t| if let Transition::SyncChain { recorded, .. } = t { Some(recorded) } else { None });
     told.flatten().collect()
 }
 
@@ -174,9 +175,7 @@ fn a_command_that_waited_too_long_is_not_proposed_unseen() {
     net.wire.extend(withheld);
     net.settle();
     assert_eq!(net.channel(0).subcontracts(&KEY).count(), 0);
-    let failed = |e: &Event| {
-        matches!(e, Event::CommandFailed { command, error: CommandError::FactsUnseen, .. } if *command == queued)
-    };
+    let failed = |e: &Event| matches!(e, Event::CommandFailed { command, error: CommandError::FactsUnseen, .. } if *command == queued);
     assert!(net.parties[0].events.iter().any(failed));
 }
 

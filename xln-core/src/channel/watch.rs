@@ -12,7 +12,8 @@ use crate::proof::body_hash;
 use crate::state::{Pending, Subchannel};
 use crate::transition::Transition;
 use crate::types::{
-    ChainId, ChainPoint, DisputeFact, Hash, Nonce, RecordedFact, Reveal, Side, SubchannelFacts, SubchannelKey, TokenFact,
+    ChainId, ChainPoint, DisputeFact, Hash, Nonce, RecordedFact, Reveal, Side, SubchannelFacts, SubchannelKey,
+    TokenFact,
 };
 
 /// Past facts that are kept per subchannel while the peer has not recorded them.

@@ -230,7 +230,10 @@ impl Frame {
                 }
                 self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)?;
                 // Only now: a channel keeps what it waits for, however much strangers have recorded in the same block.
-                self.chains.iter_mut().filter_map(|chains| chains.get_mut(&point.chain)).for_each(ChainView::forget_facts);
+                self.chains
+                    .iter_mut()
+                    .filter_map(|chains| chains.get_mut(&point.chain))
+                    .for_each(ChainView::forget_facts);
                 Ok(())
             }
             ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {

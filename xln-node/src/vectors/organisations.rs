@@ -43,7 +43,6 @@ fn delegation(given: &Value, id: &EntityId) -> Result<Value, VectorError> {
         })
     });
     let of_board = delegation.digest(id);
-    let _ = digest;
     Ok(json!({
         "approval": hexed(&approval_digest(id, &of_board).0),
         "bytes": hexed(&delegation.encode()),
