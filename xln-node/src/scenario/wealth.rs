@@ -108,7 +108,7 @@ impl Wealth {
             return Ok(());
         };
         // On one chain it may have worked, and been refused on the other.
-        let partly = matches!(step.act, Act::Finalize(_)) && world.ground.places.len() > 1;
+        let partly = matches!(step.act, Act::Finalize(_) | Act::Submit { .. }) && world.ground.places.len() > 1;
         if refused && partly {
             return Ok(());
         }
