@@ -230,7 +230,10 @@ impl Frame {
                 }
                 self.each(work, |c| c.awaits_chain(point.chain), Channel::chain_moved)?;
                 // Only now: a channel keeps what it waits for, however much strangers have recorded in the same block.
-                self.chains.iter_mut().filter_map(|chains| chains.get_mut(&point.chain)).for_each(ChainView::forget_facts);
+                self.chains
+                    .iter_mut()
+                    .filter_map(|chains| chains.get_mut(&point.chain))
+                    .for_each(ChainView::forget_facts);
                 Ok(())
             }
             ChainFact::Sighted { change } => match peer_of(work.machine.entity, &change.pair) {
@@ -581,6 +584,7 @@ impl Channel {
             || self.sees_dispute(chain)
             || self.awaits_secret()
             || self.asks_in_doubt(chain)
+            || self.lags(chain)
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }
