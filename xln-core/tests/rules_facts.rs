@@ -11,7 +11,7 @@
 
 mod common;
 use common::*;
-use xln_core::chain::{ChainFact, FACT_MEMORY_S, REMEMBERED_FACTS};
+use xln_core::chain::{ChainFact, ChangeKind, FACT_MEMORY_S, REMEMBERED_FACTS};
 use xln_core::channel::{CommandError, Event, Freeze};
 use xln_core::machine::{Action, Input};
 use xln_core::subcontract::{
@@ -326,4 +326,22 @@ fn what_goes_on_asks_nothing_new() {
         let moved = if curious { 0 } else { -1 };
         assert_eq!(state.token(&KEY, USD).unwrap().offdelta, moved);
     }
+}
+
+// A token that comes after its collateral.
+
+#[test]
+fn a_token_that_is_added_late_has_its_collateral_with_the_next_block() {
+    let mut net = two();
+    net.run(0, open(KEY));
+    net.run(0, Transition::AddToken { key: KEY, token: USD });
+    let fact = |token, collateral| ChangeKind::Collateral(TokenFact { token, collateral, ondelta: 0 });
+    net.chain(vec![fact(USD, 50)], vec![]);
+    net.chain(vec![fact(USD, 0), fact(EUR, 30)], vec![]);
+    assert_eq!(net.state(0).subchannels[&KEY].point, Some(net.point()));
+    net.run(1, Transition::AddToken { key: KEY, token: EUR });
+    net.now = net.now.plus(1);
+    net.chain(vec![], vec![]);
+    assert_eq!(net.state(1).token(&KEY, EUR).unwrap().collateral, 30);
+    net.agreed();
 }

@@ -279,6 +279,14 @@ impl Channel {
         due
     }
 
+    /// Whether the state lacks something that this chain has confirmed: a token that was added when its collateral was there
+    /// already, and the block recorded, has it with the next block.
+    pub(crate) fn lags(&self, chain: ChainId) -> bool {
+        let mine = self.tip.state.subchannels.iter().filter(|(key, s)| key.chain == chain && !s.closed);
+        mine.filter_map(|(key, s)| Some((s, self.watches.get(key)?.facts()?)))
+            .any(|(s, known)| differs(s, &facts_of(s, known)))
+    }
+
     /// Whether the chain's time at `head` frees something that this side waits for.
     fn waits_for_time(&self, subchannel: &Subchannel, head: &ChainPoint) -> bool {
         let passes = |expiry| head.timestamp > expiry && subchannel.point.is_none_or(|p| p.timestamp <= expiry);
@@ -297,10 +305,7 @@ impl Channel {
             Some(watch) => watch.facts_at(point.number)?,
             None => SubchannelFacts::default(),
         };
-        let facts = SubchannelFacts {
-            tokens: subchannel.tokens.keys().map(|token| fact_of(&known, *token)).collect(),
-            ..known
-        };
+        let facts = facts_of(subchannel, &known);
         let view = env.chains.get(&key.chain)?;
         let provider = subchannel.providers.first()?;
         let (mut reveals, mut recorded): (Vec<Reveal>, Vec<RecordedFact>) = (Vec::new(), Vec::new());
@@ -323,6 +328,13 @@ impl Channel {
         }
         Some(Synced { facts, reveals, recorded })
     }
+}
+
+/// What is known, for exactly the tokens in use.
+fn facts_of(subchannel: &Subchannel, known: &SubchannelFacts) -> SubchannelFacts {
+    let tokens = subchannel.tokens.keys().map(|token| fact_of(known, *token)).collect();
+    let SubchannelFacts { epoch, settlement_nonce, dispute, .. } = *known;
+    SubchannelFacts { epoch, settlement_nonce, dispute, tokens }
 }
 
 fn fact_of(facts: &SubchannelFacts, token: crate::types::TokenId) -> TokenFact {

@@ -584,6 +584,7 @@ impl Channel {
             || self.sees_dispute(chain)
             || self.awaits_secret()
             || self.asks_in_doubt(chain)
+            || self.lags(chain)
             || self.state().subchannels.iter().any(|(key, s)| concerns(key, s, chain))
     }
 }
