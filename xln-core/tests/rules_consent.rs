@@ -205,8 +205,7 @@ fn a_consent_does_not_outlive_a_restore_from_a_backup() {
 /// A swap against the default of somebody, in which the right or left side holds.
 fn default_swap(net: &Net, payer: Side) -> Transition {
     let (not_before, expiry) = (net.now, net.now.plus(1000));
-    let terms =
-        CreditDefaultSwapTerms { payer, amount: 1, expiry, not_before, reference: [7; 32], debt_token: EUR };
+    let terms = CreditDefaultSwapTerms { payer, amount: 1, expiry, not_before, reference: [7; 32], debt_token: EUR };
     let terms = terms.encode().unwrap();
     Transition::AddSubcontract { key: KEY, provider: PROVIDER, instrument: 3, tokens: vec![USD], terms }
 }
