@@ -24,6 +24,8 @@ pub(super) struct Signers {
     due: BTreeSet<SubchannelKey>,
     /// Since when a board on which the last state relies is not known.
     unknown: Option<UnixSeconds>,
+    /// When a dispute was last started for that reason.
+    tried: Option<UnixSeconds>,
     /// When time alone will change something.
     wake: Option<UnixSeconds>,
     /// How often the peer has refused my signer on this parent, and until when it is not asked again.
@@ -121,6 +123,8 @@ impl Channel {
     fn guard(&mut self, env: &mut Env<'_>, reliance: &Reliance) {
         let subchannels = self.tip.state.subchannels.iter();
         let keys: Vec<SubchannelKey> = subchannels.filter(|(_, s)| !s.tokens.is_empty()).map(|(key, _)| *key).collect();
+        // A chain that does not know the board either is not asked without a pause.
+        let again = self.signers.tried.map_or(env.now, |at| at.plus(env.config.peer_timeout_s));
         for key in keys {
             let Some((place, grace_s)) = env.config.place(&key) else { continue };
             let standing = env.directory.standing_at(reliance, &[(place, grace_s)], env.now);
@@ -128,12 +132,13 @@ impl Channel {
                 Ok(None) => continue,
                 Ok(Some(until)) => (until.minus(grace_s.wrapping_div(3)), until),
                 // No grace that has begun before is longer.
-                Err(_) => (env.now, self.signers.unknown.unwrap_or(env.now).plus(grace_s)),
+                Err(_) => (again, self.signers.unknown.unwrap_or(env.now).plus(grace_s)),
             };
             if env.now < at {
                 self.signers.wake = earlier(self.signers.wake, Some(at));
             } else if env.config.vigilant {
                 if env.now <= until && self.frozen(&key).is_none() {
+                    self.signers.tried = Some(env.now);
                     // Without anything to show there is nothing to lose.
                     let _ = self.start_dispute(env, &key, Arguments::default());
                 }
