@@ -433,6 +433,8 @@ pub struct Output {
     pub agreed: Vec<Evidence>,
     /// Payments that ended in agreed blocks.
     pub ended: Vec<Ended>,
+    /// Locks with onions that this node may have answered for in records that it has lost.
+    pub inherited: Vec<(SubchannelKey, u64)>,
 }
 
 impl Env<'_> {

@@ -29,6 +29,7 @@ impl Channel {
     pub(crate) fn begin_recovery(&mut self, env: &mut Env<'_>) {
         self.forget_commands(env, true);
         self.recover_crosses();
+        env.out.inherited.extend(self.routed());
         self.recovering = true;
         self.connected = false;
     }
@@ -130,6 +131,7 @@ impl Channel {
         self.retain_dropped(&signed);
         self.track_crosses(&signed);
         self.tip = Arc::new(signed);
+        env.out.inherited.extend(self.routed());
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
         self.signers.agreed();
         self.refused.clear();

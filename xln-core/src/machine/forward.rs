@@ -6,6 +6,7 @@
 //! registry decides it.
 
 mod decide;
+mod inherit;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -68,7 +69,8 @@ enum Stage {
     Known(Secret),
     /// What was offered is dead, or nothing was: it is given back with these bytes, if any.
     Dead(Vec<u8>),
-    /// A close or a restore took the outgoing lock away: only a secret ends it, or the payer after the expiry.
+    /// A close or a restore took the outgoing lock away, or a restore the memory of it: only a secret ends it, or the payer
+    /// after the expiry.
     Lost,
 }
 
@@ -84,6 +86,9 @@ pub(super) struct Routing {
     /// Onions that were opened, until no lock with them can be good.
     seen: BTreeMap<Hash, UnixSeconds>,
     seen_until: BTreeMap<(UnixSeconds, Hash), bool>,
+    /// Secrets of own payments that were settled while a channel was recovering, and until when they are kept: what was
+    /// paid may have been passed on for a lock that is not known again yet.
+    late: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
 }
 
 impl Routing {
@@ -109,11 +114,18 @@ pub(super) struct Changes {
     seen_until: Overlay<(UnixSeconds, Hash), bool>,
     pub(super) ended: Vec<(EntityId, Ended)>,
     pub(super) revealed: Vec<Reveal>,
+    late: Overlay<(HashKind, Hash), (Secret, UnixSeconds)>,
+    inherited: Vec<LockId>,
     /// Events that were looked at.
     absorbed: usize,
 }
 
 impl Changes {
+    /// Locks that this node may have answered for in records that are lost.
+    pub(super) fn inherit(&mut self, peer: EntityId, locks: Vec<(SubchannelKey, u64)>) {
+        self.inherited.extend(locks.into_iter().map(|(key, id)| LockId { peer, key, id }));
+    }
+
     pub(super) fn merge(self, base: &mut Routing) {
         self.links.merge(&mut base.links);
         self.outgoing.merge(&mut base.outgoing);
@@ -122,6 +134,7 @@ impl Changes {
         self.expected_until.merge(&mut base.expected_until);
         self.seen.merge(&mut base.seen);
         self.seen_until.merge(&mut base.seen_until);
+        self.late.merge(&mut base.late);
     }
 }
 
@@ -170,11 +183,12 @@ impl Frame {
     pub(super) fn route(&mut self, work: &mut Work<'_>) -> Result<(), StageError> {
         let policy = self.config(work.machine).routing.clone();
         let idle = work.machine.routing.is_empty() && policy.is_none();
-        if idle && self.routes.ended.is_empty() {
+        if idle && self.routes.ended.is_empty() && self.routes.inherited.is_empty() {
             self.routes.absorbed = self.events.len();
             return Ok(());
         }
         self.absorb_commands(work);
+        self.absorb_inherited(work, policy.as_ref());
         self.absorb_ended(work);
         self.absorb_reveals(work);
         if let Some(policy) = policy {
@@ -242,6 +256,7 @@ impl Frame {
                 }
                 (None, End::Settled(secret)) => {
                     self.learn(work, ended.kind, ended.hash, *secret);
+                    self.keep_late(work, (ended.kind, ended.hash), *secret);
                     self.events.push(Event::PaymentEnded { peer, payment: ended });
                 }
                 (None, _) => self.events.push(Event::PaymentEnded { peer, payment: ended }),

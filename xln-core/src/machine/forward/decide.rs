@@ -48,6 +48,13 @@ impl Frame {
             }
         };
         link.shared = Some(peeled.shared.clone());
+        if let Layer::Forward { next, .. } = &peeled.layer
+            && let Some(stage) = self.unsure(work, next, (kind, hash))
+        {
+            link.stage = stage;
+            self.routes.links.set(lock, link);
+            return Ok(());
+        }
         let verdict = match (self.is_replay(work, &peeled.shared, payment.expiry), peeled.layer) {
             (true, _) => Err(FailureCode::Replayed),
             (false, Layer::Receive { amount, expiry }) => self.receive(work, &lock, payment, (amount, expiry)),
@@ -67,7 +74,7 @@ impl Frame {
     }
 
     /// Whether this onion was opened before. It is remembered as long as a lock with it could be good.
-    fn is_replay(&mut self, work: &Work<'_>, shared: &SharedSecret, expiry: UnixSeconds) -> bool {
+    pub(super) fn is_replay(&mut self, work: &Work<'_>, shared: &SharedSecret, expiry: UnixSeconds) -> bool {
         let (base, routes) = (&work.machine.routing, &mut self.routes);
         let tag = Hash(shared.tag());
         if routes.seen.get(&base.seen, &tag).is_some() {
@@ -86,7 +93,7 @@ impl Frame {
         false
     }
 
-    fn receive(
+    pub(super) fn receive(
         &mut self,
         work: &Work<'_>,
         lock: &LockId,
@@ -156,7 +163,7 @@ impl Frame {
 
 type Asset = (SubchannelKey, crate::types::TokenId);
 
-fn leg(channel: &Channel, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
+pub(super) fn leg(channel: &Channel, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
     let subchannel = channel.state().subchannels.get(&asset.0)?;
     let registry = (asset.0.chain, *subchannel.providers.first()?);
     Some(Leg { asset, amount, expiry, registry, settle_margin_s: subchannel.settle_margin_s })
