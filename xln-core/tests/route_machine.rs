@@ -270,6 +270,34 @@ fn a_restored_hop_fails_nothing_that_it_may_have_passed_on() {
     }
 }
 
+/// The outgoing lock came and went with the lost records: no trace of it is left but the incoming one.
+#[test]
+fn what_was_settled_in_lost_records_is_not_passed_on_again() {
+    for forwards in [true, false] {
+        let mut net = line(3);
+        configure(&mut net, 2, |c| c.routing = None);
+        let backup = net.parties[1].log.records.len();
+        let route = plan(&net, &[1, 2], 500, 1);
+        send(&mut net, 0, &route).unwrap();
+        net.settle();
+        let id = only(&net, 2, 1);
+        tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+        while net.deliver() {
+            net.wire.retain(|(_, to, _)| *to != 0);
+        }
+        assert_eq!((pending(&net, 0, 1), pending(&net, 2, 1)), (1, 0));
+        from_backup(&mut net, 1, backup);
+        configure(&mut net, 1, |c| c.routing.as_mut().unwrap().forwards = forwards);
+        [2, 0, 2, 0].into_iter().for_each(|j| join(&mut net, 1, j));
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2), balance(&net, 2, 1)), (1, 0, 500));
+        // The registry of either chain may still show the secret.
+        let reveal = revealed(&net, 1);
+        block(&mut net, &[0, 1, 2], (1, 2), vec![], vec![reveal]);
+        net.settle();
+        assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-505, 5, 500]);
+    }
+}
+
 /// What is settled while the incoming lock is not known yet settles that one when it is.
 #[test]
 fn a_secret_that_comes_before_its_lock_is_kept() {
@@ -360,6 +388,52 @@ fn an_onion_is_opened_once() {
     // Now it would arrive, but the hop has seen it: nobody can feel its way along a route by sending a lock again.
     expect(&mut net, 2, 500, 1);
     assert_eq!(fails(&mut net, &route), Some((0, FailureCode::Replayed)));
+}
+
+/// A peer may fill its own share of the memory for onions and no more, and gets it back as they expire.
+#[test]
+fn onions_that_are_remembered_are_bounded_for_each_peer() {
+    let mut net = line(3);
+    configure(&mut net, 1, |c| c.max_onions = 2);
+    let busy = Some((0, FailureCode::Busy));
+    let unknown = Some((1, FailureCode::UnknownPayment));
+    let send_one = |net: &mut Net, seed: u8| {
+        let lock = Lock { kind: KIND, hash: secret(1).hash(KIND), expiry: net.now.plus(5000) };
+        let route = Route::new(&hops(net, &[1, 2], FEE_PPM, 0), 500, &lock, &[seed; 32]).unwrap();
+        net.parties[0].events.clear();
+        (fails(net, &route), route)
+    };
+    let (outcome, first) = send_one(&mut net, 1);
+    assert_eq!(outcome, unknown);
+    assert_eq!(send_one(&mut net, 2).0, unknown);
+    assert_eq!(send_one(&mut net, 3).0, busy);
+    // Another peer has its own.
+    expect(&mut net, 0, 200, 2);
+    let back = plan(&net, &[1, 0], 200, 2);
+    tell(&mut net, 2, 1, back.payment.clone()).unwrap();
+    net.settle();
+    assert_eq!(balance(&net, 0, 1), 200);
+    tell(&mut net, 0, 1, pay(200)).unwrap();
+    tell(&mut net, 1, 2, pay(202)).unwrap();
+    net.settle();
+    assert_eq!([0, 2].map(|i| balance(&net, 1, i)), [0, 0]);
+    // Until their expiry they are remembered, also by who is restarted.
+    net.now = net.now.plus(5000);
+    restart(&mut net, 1);
+    net.settle();
+    assert_eq!(send_one(&mut net, 4).0, busy);
+    net.now = net.now.plus(1);
+    assert_eq!(send_one(&mut net, 5).0, unknown);
+    assert_eq!(send_one(&mut net, 6).0, unknown);
+    assert_eq!(send_one(&mut net, 7).0, busy);
+    // What is forgotten is refused for its expiry, however long the new lock is.
+    net.now = net.now.plus(5001);
+    let mut again = first;
+    let Transition::AddPayment { expiry, .. } = &mut again.payment else { panic!() };
+    *expiry = net.now.plus(5000);
+    net.parties[0].events.clear();
+    expect(&mut net, 2, 500, 1);
+    assert_eq!(fails(&mut net, &again), Some((0, FailureCode::ExpiryTooSoon)));
 }
 
 #[test]

@@ -83,9 +83,11 @@ pub(super) struct Routing {
     commands: BTreeMap<CommandId, LockId>,
     expected: BTreeMap<(HashKind, Hash), ExpectedPayment>,
     expected_until: BTreeMap<(UnixSeconds, HashKind, Hash), bool>,
-    /// Onions that were opened, until no lock with them can be good.
+    /// Onions that were opened, until no lock with them can be good, and who brought them.
     seen: BTreeMap<Hash, UnixSeconds>,
-    seen_until: BTreeMap<(UnixSeconds, Hash), bool>,
+    seen_until: BTreeMap<(UnixSeconds, Hash), EntityId>,
+    /// How many of them each peer has brought.
+    seen_of: BTreeMap<EntityId, u32>,
     /// Secrets of own payments that were settled while a channel was recovering, and until when they are kept: what was
     /// paid may have been passed on for a lock that is not known again yet.
     late: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
@@ -111,7 +113,8 @@ pub(super) struct Changes {
     expected: Overlay<(HashKind, Hash), ExpectedPayment>,
     expected_until: Overlay<(UnixSeconds, HashKind, Hash), bool>,
     seen: Overlay<Hash, UnixSeconds>,
-    seen_until: Overlay<(UnixSeconds, Hash), bool>,
+    seen_until: Overlay<(UnixSeconds, Hash), EntityId>,
+    seen_of: Overlay<EntityId, u32>,
     pub(super) ended: Vec<(EntityId, Ended)>,
     pub(super) revealed: Vec<Reveal>,
     late: Overlay<(HashKind, Hash), (Secret, UnixSeconds)>,
@@ -134,6 +137,7 @@ impl Changes {
         self.expected_until.merge(&mut base.expected_until);
         self.seen.merge(&mut base.seen);
         self.seen_until.merge(&mut base.seen_until);
+        self.seen_of.merge(&mut base.seen_of);
         self.late.merge(&mut base.late);
     }
 }

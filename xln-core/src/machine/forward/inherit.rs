@@ -1,7 +1,7 @@
 //! What becomes of locks that this node may have answered for in records that a restore from a backup has lost: nothing is
 //! passed on a second time, and nothing is given back that may have been passed on (`docs/protocol.md` section 9).
 
-use super::decide::leg;
+use super::decide::{leg, until};
 use super::{Frame, Link, LockId, Next, Stage, Work};
 use crate::channel::Channel;
 use crate::limits::MAX_LOCK_S;
@@ -23,13 +23,7 @@ impl Frame {
         }
     }
 
-    fn inherited(
-        &mut self,
-        work: &Work<'_>,
-        policy: Option<&RoutingPolicy>,
-        lock: &LockId,
-        payment: &Payment,
-    ) -> Link {
+    fn inherited(&mut self, work: &Work<'_>, policy: Option<&RoutingPolicy>, lock: &LockId, payment: &Payment) -> Link {
         let (kind, hash) = (payment.kind, payment.hash);
         let stage = self.late_secret(work, kind, hash).map_or(Stage::Lost, Stage::Known);
         let mut link = Link { kind, hash, shared: None, next: None, stage };
@@ -37,7 +31,7 @@ impl Frame {
             return link;
         };
         // Remembered, not asked: this is the lock that it came with.
-        let _ = self.is_replay(work, &peeled.shared, payment.expiry);
+        let _ = self.note(work, lock.peer, &peeled.shared, until(payment, &peeled.layer));
         link.shared = Some(peeled.shared);
         match peeled.layer {
             // What this node expects it may take; what it does not expect any more it may have taken.
