@@ -18,7 +18,7 @@ use common::*;
 use route_common::*;
 use xln_core::chain::{ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::channel::{CommandError, End, Event};
-use xln_core::machine::{Command, Input};
+use xln_core::machine::{Command, Input, Log, Machine, Record};
 use xln_core::route::*;
 use xln_core::transition::Transition;
 use xln_core::types::*;
@@ -193,6 +193,154 @@ fn an_invoice_is_paid_once() {
     assert_eq!(routes[1].open_failure(reason), Some((0, FailureCode::UnknownPayment)));
 }
 
+/// A hop that is built anew from the first `upto` records of its log, and knows only that.
+fn from_backup(net: &mut Net, i: usize, upto: usize) {
+    let entity = net.id(i);
+    let log = &net.parties[i].log.records[..upto];
+    let records: Vec<_> = log.iter().map(|r| Record::decode(r).unwrap()).collect();
+    let mut kept = MemoryLog::default();
+    for record in &records {
+        kept.append(record).unwrap();
+    }
+    net.parties[i].machine = Machine::restore(entity, None, records).unwrap();
+    net.parties[i].log = kept;
+    net.wire.clear();
+    net.stage(i, vec![Input::RestoredFromBackup]);
+}
+
+fn join(net: &mut Net, i: usize, j: usize) {
+    for (a, b) in [(i, j), (j, i)] {
+        let peer = net.id(b);
+        net.stage(a, vec![Input::Disconnected { peer }, Input::Connected { peer }]);
+    }
+    net.settle();
+}
+
+/// [`held`], and the hop in between comes back from a backup that knows neither lock.
+fn held_and_restored() -> Net {
+    let mut net = line(3);
+    configure(&mut net, 2, |c| c.routing = None);
+    let backup = net.parties[1].log.records.len();
+    let route = plan(&net, &[1, 2], 500, 1);
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1));
+    from_backup(&mut net, 1, backup);
+    net
+}
+
+#[test]
+fn a_restored_hop_passes_nothing_on_twice() {
+    for payer_first in [true, false] {
+        let mut net = held_and_restored();
+        let order = if payer_first { [0, 2] } else { [2, 0] };
+        order.into_iter().for_each(|j| join(&mut net, 1, j));
+        // Whoever was behind has caught up; a new connection tells the restored one.
+        order.into_iter().for_each(|j| join(&mut net, 1, j));
+        assert!(!chan(&net, 1, 0).is_recovering() && !chan(&net, 1, 2).is_recovering());
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1), "not a second one, and not given back");
+        assert_eq!((chan(&net, 1, 2).queued(), chan(&net, 1, 0).queued()), (0, 0));
+        // Neither by hand.
+        let id = only(&net, 1, 0);
+        assert_eq!(tell(&mut net, 1, 0, Transition::CancelPayment { key: KEY, id }), Err(CommandError::Reserved));
+        // The secret is worth the incoming lock all the same.
+        let id = only(&net, 2, 1);
+        tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+        net.settle();
+        at_rest(&net);
+        assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-505, 5, 500], "payer first: {payer_first}");
+    }
+}
+
+/// The way on looks shut after the restore: that is no reason to give back what was passed on before.
+#[test]
+fn a_restored_hop_fails_nothing_that_it_may_have_passed_on() {
+    for payer_first in [true, false] {
+        let mut net = held_and_restored();
+        configure(&mut net, 1, |c| c.routing.as_mut().unwrap().forwards = false);
+        let order = if payer_first { [0, 2, 0, 2] } else { [2, 0, 2, 0] };
+        order.into_iter().for_each(|j| join(&mut net, 1, j));
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1));
+        // It ends by its expiry alone.
+        configure(&mut net, 0, |c| c.vigilant = true);
+        net.now = net.now.plus(5001);
+        block(&mut net, &[0, 1], (0, 1), vec![], vec![]);
+        net.settle();
+        assert_eq!((pending(&net, 0, 1), end(&net, 0)), (0, End::TakenBack));
+    }
+}
+
+/// The outgoing lock came and went with the lost records: no trace of it is left but the incoming one.
+#[test]
+fn what_was_settled_in_lost_records_is_not_passed_on_again() {
+    for forwards in [true, false] {
+        let mut net = line(3);
+        configure(&mut net, 2, |c| c.routing = None);
+        let backup = net.parties[1].log.records.len();
+        let route = plan(&net, &[1, 2], 500, 1);
+        send(&mut net, 0, &route).unwrap();
+        net.settle();
+        let id = only(&net, 2, 1);
+        tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+        while net.deliver() {
+            net.wire.retain(|(_, to, _)| *to != 0);
+        }
+        assert_eq!((pending(&net, 0, 1), pending(&net, 2, 1)), (1, 0));
+        from_backup(&mut net, 1, backup);
+        configure(&mut net, 1, |c| c.routing.as_mut().unwrap().forwards = forwards);
+        [2, 0, 2, 0].into_iter().for_each(|j| join(&mut net, 1, j));
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2), balance(&net, 2, 1)), (1, 0, 500));
+        // The registry of either chain may still show the secret.
+        let reveal = revealed(&net, 1);
+        block(&mut net, &[0, 1, 2], (1, 2), vec![], vec![reveal]);
+        net.settle();
+        assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-505, 5, 500]);
+    }
+}
+
+/// What is settled while the incoming lock is not known yet settles that one when it is.
+#[test]
+fn a_secret_that_comes_before_its_lock_is_kept() {
+    let mut net = held_and_restored();
+    join(&mut net, 1, 2);
+    let id = only(&net, 2, 1);
+    tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+    net.settle();
+    assert_eq!(pending(&net, 1, 2), 0);
+    assert!(chan(&net, 1, 0).is_recovering());
+    net.restart(1);
+    join(&mut net, 1, 2);
+    join(&mut net, 1, 0);
+    join(&mut net, 1, 0);
+    at_rest(&net);
+    assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-505, 5, 500]);
+}
+
+/// The incoming lock was in flight at its payer and acknowledged in a record that is lost: it comes again, as a new one.
+#[test]
+fn what_comes_again_after_a_restore_is_not_passed_on_again() {
+    for payer_first in [true, false] {
+        let mut net = line(3);
+        configure(&mut net, 2, |c| c.routing = None);
+        let backup = net.parties[1].log.records.len();
+        let route = plan(&net, &[1, 2], 500, 1);
+        send(&mut net, 0, &route).unwrap();
+        while net.deliver() {
+            net.wire.retain(|(_, to, _)| *to != 0);
+        }
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (0, 1));
+        from_backup(&mut net, 1, backup);
+        let order = if payer_first { [0, 2, 0, 2] } else { [2, 0, 2, 0] };
+        order.into_iter().for_each(|j| join(&mut net, 1, j));
+        assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 1), "payer first: {payer_first}");
+        let id = only(&net, 2, 1);
+        tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+        net.settle();
+        at_rest(&net);
+        assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-505, 5, 500]);
+    }
+}
+
 #[test]
 fn registries_that_differ_need_a_gap() {
     let key2 = SubchannelKey { chain: KEY2.chain, depository: KEY2.depository };
@@ -240,6 +388,52 @@ fn an_onion_is_opened_once() {
     // Now it would arrive, but the hop has seen it: nobody can feel its way along a route by sending a lock again.
     expect(&mut net, 2, 500, 1);
     assert_eq!(fails(&mut net, &route), Some((0, FailureCode::Replayed)));
+}
+
+/// A peer may fill its own share of the memory for onions and no more, and gets it back as they expire.
+#[test]
+fn onions_that_are_remembered_are_bounded_for_each_peer() {
+    let mut net = line(3);
+    configure(&mut net, 1, |c| c.max_onions = 2);
+    let busy = Some((0, FailureCode::Busy));
+    let unknown = Some((1, FailureCode::UnknownPayment));
+    let send_one = |net: &mut Net, seed: u8| {
+        let lock = Lock { kind: KIND, hash: secret(1).hash(KIND), expiry: net.now.plus(5000) };
+        let route = Route::new(&hops(net, &[1, 2], FEE_PPM, 0), 500, &lock, &[seed; 32]).unwrap();
+        net.parties[0].events.clear();
+        (fails(net, &route), route)
+    };
+    let (outcome, first) = send_one(&mut net, 1);
+    assert_eq!(outcome, unknown);
+    assert_eq!(send_one(&mut net, 2).0, unknown);
+    assert_eq!(send_one(&mut net, 3).0, busy);
+    // Another peer has its own.
+    expect(&mut net, 0, 200, 2);
+    let back = plan(&net, &[1, 0], 200, 2);
+    tell(&mut net, 2, 1, back.payment.clone()).unwrap();
+    net.settle();
+    assert_eq!(balance(&net, 0, 1), 200);
+    tell(&mut net, 0, 1, pay(200)).unwrap();
+    tell(&mut net, 1, 2, pay(202)).unwrap();
+    net.settle();
+    assert_eq!([0, 2].map(|i| balance(&net, 1, i)), [0, 0]);
+    // Until their expiry they are remembered, also by who is restarted.
+    net.now = net.now.plus(5000);
+    restart(&mut net, 1);
+    net.settle();
+    assert_eq!(send_one(&mut net, 4).0, busy);
+    net.now = net.now.plus(1);
+    assert_eq!(send_one(&mut net, 5).0, unknown);
+    assert_eq!(send_one(&mut net, 6).0, unknown);
+    assert_eq!(send_one(&mut net, 7).0, busy);
+    // What is forgotten is refused for its expiry, however long the new lock is.
+    net.now = net.now.plus(5001);
+    let mut again = first;
+    let Transition::AddPayment { expiry, .. } = &mut again.payment else { panic!() };
+    *expiry = net.now.plus(5000);
+    net.parties[0].events.clear();
+    expect(&mut net, 2, 500, 1);
+    assert_eq!(fails(&mut net, &again), Some((0, FailureCode::ExpiryTooSoon)));
 }
 
 #[test]

@@ -73,6 +73,17 @@ impl Channel {
         }
     }
 
+    /// The payments that this side is to pay under a hash, in the last agreed state.
+    pub(crate) fn paying(&self, kind: HashKind, hash: Hash) -> impl Iterator<Item = (SubchannelKey, u64)> {
+        self.tip.state.subchannels.iter().flat_map(move |(key, subchannel)| {
+            let fits = move |pending: &Pending| match pending {
+                Pending::Payment(p) => p.payer == self.me && p.kind == kind && p.hash == hash,
+                Pending::Swap(_) | Pending::Subcontract(_) => false,
+            };
+            subchannel.pending.iter().filter(move |(_, pending)| fits(pending)).map(|(id, _)| (*key, *id))
+        })
+    }
+
     /// Payments to this side that carry an onion, in the last agreed state.
     pub(crate) fn routed(&self) -> impl Iterator<Item = (SubchannelKey, u64)> {
         self.tip.state.subchannels.iter().flat_map(move |(key, subchannel)| {

@@ -41,6 +41,9 @@ pub struct ChannelConfig {
     pub min_window_s: u64,
     /// How many channels strangers and this node may open in all.
     pub max_channels: u32,
+    /// Onions that it remembers for each peer that brought them, so that none is opened twice. Each is kept until its lock or
+    /// its layer has expired; while a peer has used up its share, what it brings fails as busy. One takes about 200 bytes.
+    pub max_onions: u32,
     /// What it does with payments over several hops; none leaves them to the application.
     pub routing: Option<RoutingPolicy>,
 }
@@ -130,6 +133,7 @@ impl Default for ChannelConfig {
             cross_gap_s: 3600,
             min_window_s: 3600,
             max_channels: 100_000,
+            max_onions: 65_536,
             routing: None,
         }
     }
@@ -433,6 +437,8 @@ pub struct Output {
     pub agreed: Vec<Evidence>,
     /// Payments that ended in agreed blocks.
     pub ended: Vec<Ended>,
+    /// Locks with onions that this node may have answered for in records that it has lost.
+    pub inherited: Vec<(SubchannelKey, u64)>,
 }
 
 impl Env<'_> {

@@ -6,6 +6,7 @@
 //! registry decides it.
 
 mod decide;
+mod inherit;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -68,7 +69,8 @@ enum Stage {
     Known(Secret),
     /// What was offered is dead, or nothing was: it is given back with these bytes, if any.
     Dead(Vec<u8>),
-    /// A close or a restore took the outgoing lock away: only a secret ends it, or the payer after the expiry.
+    /// A close or a restore took the outgoing lock away, or a restore the memory of it: only a secret ends it, or the payer
+    /// after the expiry.
     Lost,
 }
 
@@ -81,9 +83,14 @@ pub(super) struct Routing {
     commands: BTreeMap<CommandId, LockId>,
     expected: BTreeMap<(HashKind, Hash), ExpectedPayment>,
     expected_until: BTreeMap<(UnixSeconds, HashKind, Hash), bool>,
-    /// Onions that were opened, until no lock with them can be good.
+    /// Onions that were opened, until no lock with them can be good, and who brought them.
     seen: BTreeMap<Hash, UnixSeconds>,
-    seen_until: BTreeMap<(UnixSeconds, Hash), bool>,
+    seen_until: BTreeMap<(UnixSeconds, Hash), EntityId>,
+    /// How many of them each peer has brought.
+    seen_of: BTreeMap<EntityId, u32>,
+    /// Secrets of own payments that were settled while a channel was recovering, and until when they are kept: what was
+    /// paid may have been passed on for a lock that is not known again yet.
+    late: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
 }
 
 impl Routing {
@@ -106,14 +113,22 @@ pub(super) struct Changes {
     expected: Overlay<(HashKind, Hash), ExpectedPayment>,
     expected_until: Overlay<(UnixSeconds, HashKind, Hash), bool>,
     seen: Overlay<Hash, UnixSeconds>,
-    seen_until: Overlay<(UnixSeconds, Hash), bool>,
+    seen_until: Overlay<(UnixSeconds, Hash), EntityId>,
+    seen_of: Overlay<EntityId, u32>,
     pub(super) ended: Vec<(EntityId, Ended)>,
     pub(super) revealed: Vec<Reveal>,
+    late: Overlay<(HashKind, Hash), (Secret, UnixSeconds)>,
+    inherited: Vec<LockId>,
     /// Events that were looked at.
     absorbed: usize,
 }
 
 impl Changes {
+    /// Locks that this node may have answered for in records that are lost.
+    pub(super) fn inherit(&mut self, peer: EntityId, locks: Vec<(SubchannelKey, u64)>) {
+        self.inherited.extend(locks.into_iter().map(|(key, id)| LockId { peer, key, id }));
+    }
+
     pub(super) fn merge(self, base: &mut Routing) {
         self.links.merge(&mut base.links);
         self.outgoing.merge(&mut base.outgoing);
@@ -122,6 +137,8 @@ impl Changes {
         self.expected_until.merge(&mut base.expected_until);
         self.seen.merge(&mut base.seen);
         self.seen_until.merge(&mut base.seen_until);
+        self.seen_of.merge(&mut base.seen_of);
+        self.late.merge(&mut base.late);
     }
 }
 
@@ -170,11 +187,12 @@ impl Frame {
     pub(super) fn route(&mut self, work: &mut Work<'_>) -> Result<(), StageError> {
         let policy = self.config(work.machine).routing.clone();
         let idle = work.machine.routing.is_empty() && policy.is_none();
-        if idle && self.routes.ended.is_empty() {
+        if idle && self.routes.ended.is_empty() && self.routes.inherited.is_empty() {
             self.routes.absorbed = self.events.len();
             return Ok(());
         }
         self.absorb_commands(work);
+        self.absorb_inherited(work, policy.as_ref());
         self.absorb_ended(work);
         self.absorb_reveals(work);
         if let Some(policy) = policy {
@@ -242,6 +260,7 @@ impl Frame {
                 }
                 (None, End::Settled(secret)) => {
                     self.learn(work, ended.kind, ended.hash, *secret);
+                    self.keep_late(work, (ended.kind, ended.hash), *secret);
                     self.events.push(Event::PaymentEnded { peer, payment: ended });
                 }
                 (None, _) => self.events.push(Event::PaymentEnded { peer, payment: ended }),

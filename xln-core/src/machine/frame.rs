@@ -369,6 +369,7 @@ impl Frame {
         }
         self.events.extend(out.events);
         self.routes.ended.extend(out.ended.into_iter().map(|ended| (peer, ended)));
+        self.routes.inherit(peer, out.inherited);
         self.signed.extend(out.signed);
         self.agreed.extend(out.agreed.into_iter().map(|evidence| (peer, evidence)));
         for action in out.actions {

@@ -48,10 +48,17 @@ impl Frame {
             }
         };
         link.shared = Some(peeled.shared.clone());
-        let verdict = match (self.is_replay(work, &peeled.shared, payment.expiry), peeled.layer) {
-            (true, _) => Err(FailureCode::Replayed),
-            (false, Layer::Receive { amount, expiry }) => self.receive(work, &lock, payment, (amount, expiry)),
-            (false, Layer::Forward { next, key, token, amount, expiry }) => {
+        if let Layer::Forward { next, .. } = &peeled.layer
+            && let Some(stage) = self.unsure(work, next, (kind, hash))
+        {
+            link.stage = stage;
+            self.routes.links.set(lock, link);
+            return Ok(());
+        }
+        let verdict = match (self.note(work, lock.peer, &peeled.shared, until(payment, &peeled.layer)), peeled.layer) {
+            (Err(code), _) => Err(code),
+            (Ok(()), Layer::Receive { amount, expiry }) => self.receive(work, &lock, payment, (amount, expiry)),
+            (Ok(()), Layer::Forward { next, key, token, amount, expiry }) => {
                 let onion = peeled.next;
                 let add = Transition::AddPayment { key, token, amount, kind, hash, expiry, onion };
                 self.offer(work, policy, &lock, payment, next, &add)?.map(|(next, command)| {
@@ -66,27 +73,48 @@ impl Frame {
         Ok(())
     }
 
-    /// Whether this onion was opened before. It is remembered as long as a lock with it could be good.
-    fn is_replay(&mut self, work: &Work<'_>, shared: &SharedSecret, expiry: UnixSeconds) -> bool {
+    /// Takes note of an onion of `peer`, as long as a lock with it could be good: after `until` its layer is refused for
+    /// its expiry.
+    ///
+    /// # Errors
+    /// It was opened before, or the peer has brought too many.
+    pub(super) fn note(
+        &mut self,
+        work: &Work<'_>,
+        peer: EntityId,
+        shared: &SharedSecret,
+        until: UnixSeconds,
+    ) -> Result<(), FailureCode> {
+        let limit = self.config(work.machine).max_onions;
         let (base, routes) = (&work.machine.routing, &mut self.routes);
-        let tag = Hash(shared.tag());
-        if routes.seen.get(&base.seen, &tag).is_some() {
-            return true;
-        }
-        // Twice as long as the lock: the next one is refused for its expiry by then, whatever the clocks.
-        let until = expiry.plus(crate::limits::MAX_LOCK_S);
         let first = (UnixSeconds(0), Hash::ZERO);
         let last = (work.now.minus(1), Hash([u8::MAX; 32]));
         for old in routes.seen_until.range(&base.seen_until, first, last.max(first)) {
+            let by = routes.seen_until.get(&base.seen_until, &old).copied();
             routes.seen_until.remove(old);
             routes.seen.remove(old.1);
+            if let Some(by) = by {
+                match routes.seen_of.get(&base.seen_of, &by).map_or(0, |count| count.saturating_sub(1)) {
+                    0 => routes.seen_of.remove(by),
+                    count => routes.seen_of.set(by, count),
+                }
+            }
         }
+        let tag = Hash(shared.tag());
+        if routes.seen.get(&base.seen, &tag).is_some() {
+            return Err(FailureCode::Replayed);
+        }
+        let count = routes.seen_of.get(&base.seen_of, &peer).copied().unwrap_or(0);
+        if count >= limit {
+            return Err(FailureCode::Busy);
+        }
+        routes.seen_of.set(peer, count.saturating_add(1));
         routes.seen.set(tag, until);
-        routes.seen_until.set((until, tag), true);
-        false
+        routes.seen_until.set((until, tag), peer);
+        Ok(())
     }
 
-    fn receive(
+    pub(super) fn receive(
         &mut self,
         work: &Work<'_>,
         lock: &LockId,
@@ -103,7 +131,8 @@ impl Frame {
         let channel = self.channels.get(&lock.peer);
         let settle = channel.and_then(|c| c.state().subchannels.get(&lock.key)).map_or(0, |s| s.settle_margin_s);
         let margin = settle.max(self.config(work.machine).reveal_margin_s).saturating_add(MAX_CLOCK_DRIFT_S);
-        if payment.expiry < expiry || payment.expiry < work.now.plus(margin) {
+        let late = expiry < work.now || payment.expiry < work.now.plus(margin);
+        if payment.expiry < expiry || late {
             return Err(FailureCode::ExpiryTooSoon);
         }
         self.routes.expected.remove(name);
@@ -154,9 +183,15 @@ impl Frame {
     }
 }
 
+/// Until when an onion could be good. A layer that outlives its lock is refused with it, and tells nothing if it comes again.
+pub(super) fn until(payment: &Payment, layer: &Layer) -> UnixSeconds {
+    let (Layer::Receive { expiry, .. } | Layer::Forward { expiry, .. }) = layer;
+    payment.expiry.min(*expiry)
+}
+
 type Asset = (SubchannelKey, crate::types::TokenId);
 
-fn leg(channel: &Channel, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
+pub(super) fn leg(channel: &Channel, asset: Asset, amount: u128, expiry: UnixSeconds) -> Option<Leg> {
     let subchannel = channel.state().subchannels.get(&asset.0)?;
     let registry = (asset.0.chain, *subchannel.providers.first()?);
     Some(Leg { asset, amount, expiry, registry, settle_margin_s: subchannel.settle_margin_s })
