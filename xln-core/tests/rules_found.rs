@@ -15,7 +15,7 @@
 mod common;
 use common::*;
 use xln_core::chain::{ChainCall, ChangeKind};
-use xln_core::channel::Event;
+use xln_core::channel::{CommandError, Event};
 use xln_core::machine::{Context, Input, Machine, Record, Snapshot};
 use xln_core::transition::Transition;
 use xln_core::types::*;
@@ -86,7 +86,7 @@ fn a_deferral_ends_although_the_block_is_sent_again() {
 fn a_peer_that_shows_a_refused_state_cannot_stop_the_node() {
     let mut net = two();
     net.with_credit(100);
-    net.submit(0, vec![pay(10)]).remove(0).unwrap();
+    let paid = net.submit(0, vec![pay(10)]).remove(0).unwrap();
     let refused = proposals(&net.taken()).remove(0);
     let min = refused.height + 1;
     let reject = net.reject_of(1, &refused, RejectReason::Policy { index: 0 }, min);
@@ -98,6 +98,12 @@ fn a_peer_that_shows_a_refused_state_cannot_stop_the_node() {
     let (left, right) =
         (net.parties[0].signer.sign_digest(&digest).unwrap(), net.parties[1].signer.sign_digest(&digest).unwrap());
     net.inject(1, Part::StateReply { state, left, right });
+    // The payment stands in the state that was taken over: what was refused by name has not failed.
+    let told = net.parties[0].events.iter().filter_map(|e| match e {
+        Event::CommandFailed { command, error } if *command == paid => Some(*error),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [CommandError::FateUnknown]);
     let peer = net.id(1);
     let signer = net.parties[0].signer.clone();
     let command = xln_core::machine::Command {

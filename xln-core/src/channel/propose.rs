@@ -330,10 +330,17 @@ impl Channel {
             }
             self.abandoned.push(Abandoned { signed: own.signed, failed: Vec::new() });
         }
-        if queued {
-            for queued in self.mempool.drain(..) {
-                env.out.events.push(Event::CommandFailed { command: queued.id, error });
-            }
+        // What a peer has refused by name, and may show all the same, can have taken effect: neither failed nor said again.
+        for (_, reported) in self.abandoned.iter_mut().flat_map(|abandoned| &mut abandoned.failed) {
+            *reported = error;
+        }
+        let blocks = self.abandoned.iter().filter_map(|abandoned| abandoned.signed.block.as_ref());
+        let signed: Vec<Transition> = blocks.flat_map(|block| block.transitions.iter().cloned()).collect();
+        let (gone, kept) = self.mempool.drain(..).partition(|waits| queued || signed.contains(&waits.transition));
+        self.mempool = kept;
+        let gone: Vec<Queued> = gone;
+        for queued in gone {
+            env.out.events.push(Event::CommandFailed { command: queued.id, error });
         }
     }
 

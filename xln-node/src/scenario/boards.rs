@@ -179,7 +179,7 @@ impl World {
     pub fn sign_as(&self, name: &str, digest: &Hash, permission: Permission) -> Result<Signature, RunError> {
         let party = self.party(name)?;
         if let Some(delegated) = &party.delegated
-            && delegated.signer.delegation().permissions().contains(permission)
+            && delegated.signer.delegation().permissions().allow(permission)
             && let Ok(SignOutcome::Signed(signature)) = delegated.signer.sign(digest)
         {
             return Ok(signature);
