@@ -1,6 +1,7 @@
 //! Commands, the queue that they wait in, and the blocks that are made of them.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -336,9 +337,10 @@ impl Channel {
         }
         let blocks = self.abandoned.iter().filter_map(|abandoned| abandoned.signed.block.as_ref());
         let signed: Vec<Transition> = blocks.flat_map(|block| block.transitions.iter().cloned()).collect();
-        let (gone, kept) = self.mempool.drain(..).partition(|waits| queued || signed.contains(&waits.transition));
+        let waiting = core::mem::take(&mut self.mempool).into_iter();
+        let (gone, kept): (VecDeque<_>, VecDeque<_>) =
+            waiting.partition(|waits| queued || signed.contains(&waits.transition));
         self.mempool = kept;
-        let gone: Vec<Queued> = gone;
         for queued in gone {
             env.out.events.push(Event::CommandFailed { command: queued.id, error });
         }
@@ -348,7 +350,7 @@ impl Channel {
     pub(super) fn drop_outranked(&mut self, env: &mut Env<'_>) {
         let tip = self.tip.state.nonce;
         self.abandoned.retain(|abandoned| {
-            if abandoned.signed.state.nonce >= tip {
+            if abandoned.signed.state.nonce > tip {
                 return true;
             }
             for (command, error) in &abandoned.failed {
