@@ -22,6 +22,7 @@ mod log;
 mod perform;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use backup::import;
 pub use cross::{SwapOrder, SwapTerms};
@@ -34,6 +35,7 @@ use xln_core::channel::{Arguments, Channel, ChannelConfig, CommandError};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::Signer;
 use xln_core::machine::{Action, Command, Context, Effect, EffectId, Effects, Input, InputOutcome, Machine};
+use xln_core::subcontract::Instruments;
 use xln_core::types::{EntityId, Hash, Pair, SubchannelKey, UnixSeconds};
 use xln_storage::{Depository, Pinned, Pins, Storage};
 
@@ -73,12 +75,27 @@ impl<S: Storage> Node<S> {
         options: NodeOptions,
         now: UnixSeconds,
     ) -> Result<(Self, Effects), NodeError> {
+        Self::open_with_instruments(storage, signer, options, Arc::new(Instruments::built_in()), now)
+    }
+
+    /// [`Node::open`] with instruments of one's own: the same ones each time, or the log does not replay.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_with_instruments(
+        storage: S,
+        signer: Box<dyn Signer>,
+        options: NodeOptions,
+        instruments: Arc<Instruments>,
+        now: UnixSeconds,
+    ) -> Result<(Self, Effects), NodeError> {
         let entity = signer.entity();
         let mut log = StoreLog::new(Pinned::open(storage, &pins(entity, &options.config))?, entity);
         let stored = log.load()?;
         let (fresh, from_backup) = (stored.snapshot.is_none() && stored.records.is_empty(), stored.from_backup);
         let mut missing = Vec::new();
-        let machine = Machine::restore_with(entity, stored.snapshot.as_ref(), stored.records, |agreed| {
+        let (snapshot, records) = (stored.snapshot.as_ref(), stored.records);
+        let machine = Machine::restore_with_instruments(entity, instruments, snapshot, records, |agreed| {
             missing.extend_from_slice(agreed);
         })?;
         log.keep(&missing)?;
