@@ -219,6 +219,8 @@ abstract contract Channels is Tokens, Eip712 {
     function _requireCloseBy(bytes32 entity, bytes32 digest, bytes calldata signature) private {
         if (_isCaller(entity, signature) || _signedByKey(entity, digest, signature)) return;
         IEntityProvider.Outflow[] memory outflows = new IEntityProvider.Outflow[](2);
+        // How many it wrote is known: two.
+        // slither-disable-next-line unused-return
         Updates.boundless(outflows, 0);
         _requireSpend(entity, digest, signature, outflows);
     }
