@@ -330,7 +330,10 @@ fn a_node_and_a_wallet_are_the_same() {
     script.push((1, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }));
     script.push((0, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }));
     for amount in 1..20 {
-        script.push((usize::try_from(amount % 3 / 2).unwrap(), Transition::DirectPayment { key: KEY, token: USD, amount }));
+        script.push((
+            usize::try_from(amount % 3 / 2).unwrap(),
+            Transition::DirectPayment { key: KEY, token: USD, amount },
+        ));
     }
     script.push((1, Transition::DirectPayment { key: KEY, token: USD, amount: 10_000 }));
     for (round, (who, transition)) in script.into_iter().enumerate() {

@@ -123,8 +123,7 @@ fn a_question_survives_a_crash() {
     device.failures.store(1, Ordering::SeqCst);
     let (a, b) = (world.wallets[0].clone(), world.wallets[1].clone());
     let command = {
-        let transition =
-            xln_core::transition::Transition::DirectPayment { key: KEY, token: USD, amount: 3 };
+        let transition = xln_core::transition::Transition::DirectPayment { key: KEY, token: USD, amount: 3 };
         let action = xln_core::machine::Action::Propose { transition, submit: false };
         block_on(b.queue(xln_core::machine::Command { peer: a.entity(), action })).unwrap()
     };

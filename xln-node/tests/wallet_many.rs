@@ -20,7 +20,7 @@ use xln_storage::Storage;
 
 #[test]
 fn thousands_of_payments() {
-    const COUNT: u128 = 2000;
+    const COUNT: u128 = 1200;
     let world = World::new(2);
     world.channel(0, 1, 1 << 60);
     let (a, b) = (&world.wallets[0], &world.wallets[1]);

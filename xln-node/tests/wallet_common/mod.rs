@@ -160,15 +160,18 @@ impl World {
         self.wallets.iter().find(|wallet| wallet.entity() == *entity).cloned()
     }
 
-    /// Awaits something while the mail is carried; panics if nothing moves any more.
+    /// Awaits something while the mail is carried and every wallet is driven; panics if nothing moves any more.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         block_on(async {
             let mut future = pin!(future);
-            for _ in 0..1000 {
+            for _ in 0..10_000 {
                 if let Poll::Ready(done) = futures::poll!(future.as_mut()) {
                     return done;
                 }
                 self.deliver().await;
+                for wallet in &self.wallets {
+                    let _ = futures::FutureExt::now_or_never(wallet.run());
+                }
             }
             panic!("nothing moves any more");
         })
