@@ -38,6 +38,18 @@ pub enum StorageError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// The folder is missing or holds no store.
+    #[error("{} is no store", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// This build has no such engine.
+    #[error("this build has no engine {engine}")]
+    NotBuilt {
+        /// The engine's name.
+        engine: &'static str,
+    },
     /// The store belongs to something else than what was expected.
     #[error("the store is pinned to another {field}")]
     PinMismatch {
