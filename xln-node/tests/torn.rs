@@ -66,7 +66,7 @@ fn carry(left: &mut OnDisk, right: &mut Node<Arc<MemoryStore>>, first: Vec<Effec
 /// process leaves it, and closed.
 fn images(backend: Backend, dir: &Path) -> [PathBuf; 2] {
     let home = dir.join("home");
-    let options = || NodeOptions { snapshot_every: 24, ..options() };
+    let options = || NodeOptions { snapshot_every: 16, ..options() };
     let store = backend.open(&home).unwrap();
     let (mut node, _) = Node::open(store, Box::new(signer(1)), options(), NOW).map(|(n, e)| (n, drop(e))).unwrap();
     let memory = Arc::new(MemoryStore::new());
@@ -96,6 +96,48 @@ fn images(backend: Backend, dir: &Path) -> [PathBuf; 2] {
     [killed, home]
 }
 
+/// A file without the zeros at its end, and its length: engines allocate far ahead.
+struct Image {
+    used: Vec<u8>,
+    length: u64,
+}
+
+impl Image {
+    fn of(path: &Path) -> Self {
+        let mut used = std::fs::read(path).unwrap();
+        let length = u64::try_from(used.len()).unwrap();
+        // Whole pages at first: a test is not optimised.
+        while used.len() > 4096 && used[used.len() - 4096..] == [0; 4096] {
+            used.truncate(used.len() - 4096);
+        }
+        let end = used.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        used.truncate(end);
+        Self { used, length }
+    }
+
+    fn write(&self, path: &Path) {
+        let mut file = std::fs::File::create(path).unwrap();
+        std::io::Write::write_all(&mut file, &self.used).unwrap();
+        file.set_len(self.length).unwrap();
+    }
+
+    fn damaged(&self, damage: Damage) -> Self {
+        let Self { mut used, mut length } = Self { used: self.used.clone(), length: self.length };
+        match damage {
+            Damage::Flip(at, bits) => used[at] ^= bits,
+            Damage::Cut(at) => {
+                used.truncate(at);
+                length = u64::try_from(at).unwrap();
+            }
+            Damage::Zero(at, count) => {
+                let end = (at + count).min(used.len());
+                used[at..end].fill(0);
+            }
+        }
+        Self { used, length }
+    }
+}
+
 fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -104,8 +146,17 @@ fn copy_tree(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy_tree(&entry.path(), &target);
         } else {
-            std::fs::write(&target, std::fs::read(entry.path()).unwrap()).unwrap();
+            Image::of(&entry.path()).write(&target);
         }
+    }
+}
+
+/// The folder again, from what was read of it once.
+fn lay_out(images: &[(PathBuf, Image)], root: &Path) {
+    for (name, image) in images {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image.write(&path);
     }
 }
 
@@ -131,7 +182,7 @@ enum Damage {
 }
 
 /// Damage in every region that holds something: a region is as long as `REGIONS` of them make up the file's content.
-const REGIONS: usize = 48;
+const REGIONS: usize = 24;
 
 fn damages(content: &[u8]) -> Vec<Damage> {
     let used: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
@@ -147,47 +198,51 @@ fn damages(content: &[u8]) -> Vec<Damage> {
         }
     }
     // Headers are where engines keep which root is valid.
-    damages.extend((0..content.len().min(16)).map(|at| Damage::Flip(at, 1)));
+    damages.extend((0..content.len().min(16)).map(|at| Damage::Flip(at, 1 << (at % 8))));
     damages
 }
 
-fn inflict(content: &[u8], damage: Damage) -> Vec<u8> {
-    let mut bytes = content.to_vec();
-    match damage {
-        Damage::Flip(at, bits) => bytes[at] ^= bits,
-        Damage::Cut(at) => bytes.truncate(at),
-        Damage::Zero(at, length) => {
-            let end = (at + length).min(bytes.len());
-            bytes[at..end].fill(0);
-        }
-    }
-    bytes
+/// What a damaged store gives back, or that it was refused.
+type Look = fn(&Path, Backend) -> Option<String>;
+
+fn in_this_process(dir: &Path, backend: Backend) -> Option<String> {
+    held(dir, backend).ok().map(|held| format!("{held:?}"))
 }
 
-fn damaged_stores_lose_nothing_silently(backend: Backend) {
+/// fjall panics on some damage, and again while it is dropped for that: the process is aborted. It has lost nothing, but no
+/// library call can make an error of it.
+fn in_a_process_of_its_own(dir: &Path, _: Backend) -> Option<String> {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("xln"));
+    let now = NOW.0.to_string();
+    let done = command.arg("inspect").arg(dir).args(["--json", "--now", &now]).output().unwrap();
+    let aborted = std::os::unix::process::ExitStatusExt::signal(&done.status) == Some(6);
+    assert!(aborted || done.status.code() != Some(101), "{}", String::from_utf8_lossy(&done.stderr));
+    done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+fn damaged_stores_lose_nothing_silently(backend: Backend, look: Look) {
     let dir = tempfile::tempdir().unwrap();
     let (mut whole, mut refused, mut silent) = (0, 0, Vec::new());
     for image in images(backend, dir.path()) {
         let work = dir.path().join("work");
         copy_tree(&image, &work);
-        let expected = held(&work, backend).unwrap();
-        assert!(expected.seq > 60);
+        let expected = look(&work, backend).unwrap();
+        assert!(held(&work, backend).unwrap().seq > 24);
         std::fs::remove_dir_all(&work).unwrap();
-        for file in files(&image) {
-            let content = std::fs::read(&file).unwrap();
-            for damage in damages(&content) {
-                copy_tree(&image, &work);
-                let target = work.join(file.strip_prefix(&image).unwrap());
-                std::fs::write(&target, inflict(&content, damage)).unwrap();
-                match held(&work, backend) {
-                    Ok(found) if found == expected => whole += 1,
-                    Ok(found) => silent.push((file.clone(), damage, found.seq, expected.seq)),
-                    Err(_) => refused += 1,
+        let named = |file: PathBuf| (file.strip_prefix(&image).unwrap().to_owned(), Image::of(&file));
+        let images: Vec<(PathBuf, Image)> = files(&image).into_iter().map(named).collect();
+        for (file, content) in &images {
+            for damage in damages(&content.used) {
+                lay_out(&images, &work);
+                content.damaged(damage).write(&work.join(file));
+                match look(&work, backend) {
+                    Some(found) if found == expected => whole += 1,
+                    Some(found) => silent.push((file.clone(), damage, found)),
+                    None => refused += 1,
                 }
                 std::fs::remove_dir_all(&work).unwrap();
             }
         }
-        drop(expected);
     }
     assert!(silent.is_empty(), "{backend}: {} of {} lost something silently: {silent:#?}", silent.len(), whole + refused + silent.len());
     assert!(whole > 0 && refused > 0, "{whole} whole, {refused} refused");
@@ -195,15 +250,15 @@ fn damaged_stores_lose_nothing_silently(backend: Backend) {
 
 #[test]
 fn redb() {
-    damaged_stores_lose_nothing_silently(Backend::Redb);
+    damaged_stores_lose_nothing_silently(Backend::Redb, in_this_process);
 }
 
 #[test]
 fn fjall() {
-    damaged_stores_lose_nothing_silently(Backend::Fjall);
+    damaged_stores_lose_nothing_silently(Backend::Fjall, in_a_process_of_its_own);
 }
 
 #[test]
 fn sled() {
-    damaged_stores_lose_nothing_silently(Backend::Sled);
+    damaged_stores_lose_nothing_silently(Backend::Sled, in_this_process);
 }

@@ -9,6 +9,10 @@
 //! - [`Hstm`]: an append-only, hash-chained journal of entries plus snapshots, with states by height and by time.
 //! - [`FaultStore`]: fails at a chosen operation, for tests.
 //!
+//! Each engine's store keeps beside the engine's files `LOCK`, which is locked and names the engine, and `WITNESS`, which knows
+//! how many batches were durable: an engine that takes its damaged newest commit for a torn one, and opens with an older one,
+//! is refused ([`StorageError::RolledBack`]).
+//!
 //! # Which engine: what measuring showed
 //!
 //! One block-shaped batch (three rows, about 1 kB) per durable commit, 2 cores, virtual disk with ext4; times from a quiet

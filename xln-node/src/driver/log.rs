@@ -7,14 +7,20 @@ use xln_core::codec;
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Log, Record, Snapshot};
 use xln_core::types::{EntityId, Hash, Nonce, Pair, SubchannelKey};
+use xln_merkle::Keccak256;
 use xln_storage::{Storage, WriteBatch, rows};
 
 use super::error::LogError;
 
 /// Version of the rows' layout, pinned in the store.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Bytes of a row's checksum. It finds damage, not malice: who can write to the store has the node.
+const CHECKSUM: usize = 16;
 
 const RECORD: u8 = b'r';
+/// Position of the last record: without it an engine that loses its newest rows would not be noticed.
+const LAST: &[u8] = b"l";
 const SNAPSHOT: &[u8] = b"s";
 const NONCE: u8 = b'n';
 const HISTORY: u8 = b'h';
@@ -44,16 +50,55 @@ pub(super) struct Stored {
     pub(super) from_backup: bool,
 }
 
+/// Puts a row with a checksum over key and value: engines do not find every flipped bit, and what a record asks for without
+/// an effect, or a snapshot holds without a signature, would be taken as it is.
+fn put(batch: &mut WriteBatch, key: &[u8], value: &[u8]) {
+    batch.put(key, [value, &checksum(key, value)].concat());
+}
+
+/// A row's value, checked.
+fn get<S: Storage>(storage: &S, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+    storage.get(key)?.map(|sealed| unseal(key, sealed)).transpose()
+}
+
+fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, LogError> {
+    let fits = sealed.split_last_chunk::<CHECKSUM>().is_some_and(|(value, found)| *found == checksum(key, value));
+    if !fits {
+        return Err(LogError::Damaged { row: key.first().copied().unwrap_or_default() });
+    }
+    sealed.truncate(sealed.len().saturating_sub(CHECKSUM));
+    Ok(sealed)
+}
+
+/// The first bytes of keccak256 over the key's length, the key and the value.
+fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = Keccak256::new();
+    hasher.update(&u64::try_from(key.len()).unwrap_or(u64::MAX).to_be_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    let hash: [u8; 32] = hasher.finalize();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
 impl Stored {
     pub(super) fn read<S: Storage>(storage: &S) -> Result<Self, LogError> {
         let mut stored = Self { from_backup: storage.get(RESTORED)?.is_some(), ..Self::default() };
-        if let Some(bytes) = storage.get(SNAPSHOT)? {
+        if let Some(bytes) = get(storage, SNAPSHOT)? {
             stored.snapshot = Some(decode_snapshot(&bytes)?);
         }
         let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
         let from = record_key(after.saturating_add(1));
         for row in rows(storage, &[RECORD], Some(&from), PAGE_ROWS) {
-            stored.records.push(Record::decode(&row?.1)?);
+            let (key, value) = row?;
+            stored.records.push(Record::decode(&unseal(&key, value)?)?);
+        }
+        let newest = stored.records.last().map_or(after, |record| record.seq);
+        let last = get(storage, LAST)?.map_or(Ok(0), |bytes| {
+            bytes.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| codec::CodecError::Malformed)
+        })?;
+        // A backup's own checksum covers its rows, and its import leaves the position out: so a mark that is lost is noticed.
+        if !stored.from_backup && last != newest {
+            return Err(LogError::Incomplete { last, found: newest });
         }
         Ok(stored)
     }
@@ -65,6 +110,7 @@ pub(super) fn signed_nonces<S: Storage>(storage: &S) -> Result<BTreeMap<Hash, (N
     for row in rows(storage, &[NONCE], None, PAGE_ROWS) {
         let (key, value) = row?;
         let channel = key.get(1..).and_then(|rest| <[u8; 32]>::try_from(rest).ok());
+        let value = unseal(&key, value)?;
         signed.insert(Hash(channel.ok_or(codec::CodecError::Malformed)?), decode_signed(&value)?);
     }
     Ok(signed)
@@ -100,7 +146,7 @@ impl<S: Storage> StoreLog<S> {
         for (peer, evidence) in agreed {
             let Ok(pair) = Pair::new(self.entity, *peer) else { continue };
             let key = history_key(&pair.channel_key(), &evidence.key, &evidence.body_hash());
-            self.riding.put(key, codec::encode(evidence)?);
+            put(&mut self.riding, &key, &codec::encode(evidence)?);
         }
         Ok(())
     }
@@ -109,7 +155,7 @@ impl<S: Storage> StoreLog<S> {
     pub(super) fn keep_snapshot(&mut self, snapshot: &Snapshot) {
         let mut bytes = snapshot.seq.to_be_bytes().to_vec();
         bytes.extend_from_slice(&snapshot.bytes);
-        self.riding.put(SNAPSHOT, bytes);
+        put(&mut self.riding, SNAPSHOT, &bytes);
         for seq in self.oldest..=snapshot.seq {
             self.riding.delete(record_key(seq));
         }
@@ -134,7 +180,7 @@ impl<S: Storage> StoreLog<S> {
 
     /// Lets bytes of the application ride with the next record.
     pub(super) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
-        self.riding.put(kept_key(name), bytes);
+        put(&mut self.riding, &kept_key(name), bytes);
     }
 
     /// What the application kept last.
@@ -148,7 +194,10 @@ impl<S: Storage> StoreLog<S> {
             xln_storage::WriteOp::Put { key, value } if key == row => Some(value.clone()),
             _ => None,
         });
-        if riding.is_some() { Ok(riding) } else { Ok(self.storage.get(row)?) }
+        match riding {
+            Some(sealed) => Ok(Some(unseal(row, sealed)?)),
+            None => get(&self.storage, row),
+        }
     }
 
     pub(super) const fn storage(&self) -> &S {
@@ -177,14 +226,14 @@ impl<S: Storage> StoreLog<S> {
             latest.insert(signed.channel, (signed.nonce, signed.digest));
         }
         for (channel, (nonce, digest)) in latest {
-            batch.put(nonce_key(&channel), [nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
+            put(batch, &nonce_key(&channel), &[nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
         }
         Ok(())
     }
 
     /// The greatest nonce that was signed for a channel, and its digest.
     pub(super) fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
-        self.storage.get(&nonce_key(channel))?.map(|bytes| decode_signed(&bytes)).transpose()
+        get(&self.storage, &nonce_key(channel))?.map(|bytes| decode_signed(&bytes)).transpose()
     }
 }
 
@@ -195,11 +244,17 @@ impl<S: Storage> Log for StoreLog<S> {
         let mut batch = WriteBatch::new();
         self.guard(record, &mut batch)?;
         batch.append(std::mem::take(&mut self.riding));
-        batch.put(record_key(record.seq), record.encode()?);
+        put(&mut batch, &record_key(record.seq), &record.encode()?);
+        put(&mut batch, LAST, &record.seq.to_be_bytes());
         self.storage.write(batch)?;
         self.newest = record.seq;
         Ok(())
     }
+}
+
+/// Whether an import leaves a row of a backup out.
+pub(super) fn is_left_out(key: &[u8]) -> bool {
+    key == LAST
 }
 
 /// The row that says that a store was filled from a backup.

@@ -54,6 +54,8 @@ pub struct StoreReport {
     pub seq: u64,
     /// Records after the last snapshot.
     pub records: usize,
+    /// Root over the whole machine: two stores that hold the same have the same.
+    pub root: String,
 }
 
 /// A confirmed head.
@@ -229,6 +231,7 @@ pub(super) fn report(dir: &Path, backend: Backend, stored: &StoredNode, machine:
             from_backup: stored.from_backup,
             seq: stored.seq(),
             records: stored.records.len(),
+            root: machine.root().map_or_else(|_| String::new(), |root| root.to_string()),
         },
         chains: chains.into_iter().filter_map(head).collect(),
         earliest: deadlines.min().cloned(),
