@@ -48,7 +48,8 @@ fn kill_finds_writes_that_are_reported_before_they_are_made() {
 #[test]
 fn kill_disk_full() {
     let Ok(folder) = tempfile::tempdir() else { return };
-    let mount = "mount -t tmpfs -o size=160m tmpfs \"$1\" && exec \"$0\" kill --kills 3 --dir \"$1\" --fill --backend \"$2\"";
+    let mount =
+        "mount -t tmpfs -o size=160m tmpfs \"$1\" && exec \"$0\" kill --kills 3 --dir \"$1\" --fill --backend \"$2\"";
     for backend in ["redb", "fjall", "sled"] {
         let run = Command::new("unshare")
             .args(["--mount", "sh", "-c", mount, env!("CARGO_BIN_EXE_xln-sim")])

@@ -210,7 +210,8 @@ fn the_table_says_what_is_lost_and_by_when() {
     story(&mut two);
     drop(two);
     let earliest = format!("earliest   {}: payment 1 of 40", NOW.0 + 1000);
-    let done = xln(folder.path(), &[]).success().stdout(contains(earliest)).stdout(contains("live signature at height"));
+    let done =
+        xln(folder.path(), &[]).success().stdout(contains(earliest)).stdout(contains("live signature at height"));
     let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
     let loss = text.lines().find(|line| line.contains("LOSS if the peer vanishes now")).unwrap();
     assert_eq!(loss.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).collect::<Vec<_>>(), ["90", "500"]);

@@ -2,7 +2,7 @@
 //! engine is written to, since every engine tidies up when it opens.
 
 use std::fs::{File, TryLockError};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::StorageError;
@@ -116,11 +116,30 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), StorageError> {
         if entry.file_type().map_err(io(&path))?.is_dir() {
             copy_folder(&path, &target)?;
         } else {
-            // Bytes only: a read-only original must not give a copy that its engine cannot open.
-            let mut source = File::open(&path).map_err(io(&path))?;
-            let mut copy = File::create(&target).map_err(io(&target))?;
-            std::io::copy(&mut source, &mut copy).map_err(io(&path))?;
+            copy_bytes(&path, &target).map_err(io(&path))?;
         }
     }
     Ok(())
+}
+
+/// Copies the bytes only: a read-only original must not give a copy that its engine cannot open. Engines allocate far ahead,
+/// so zeros become holes.
+fn copy_bytes(from: &Path, to: &Path) -> std::io::Result<()> {
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    let (mut source, mut copy) = (File::open(from)?, File::create(to)?);
+    let mut chunk = Vec::with_capacity(ZEROS.len());
+    loop {
+        chunk.clear();
+        let length = (&mut source).take(1 << 16).read_to_end(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        if ZEROS.starts_with(&chunk) {
+            copy.seek(SeekFrom::Current(i64::try_from(length).map_err(std::io::Error::other)?))?;
+        } else {
+            copy.write_all(&chunk)?;
+        }
+    }
+    let length = copy.stream_position()?;
+    copy.set_len(length)
 }

@@ -8,9 +8,7 @@ use xln_core::channel::{AcceptedDepository, ChannelConfig, Event};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Effect, Effects, Input, InputOutcome};
 use xln_core::subcontract::Instruments;
-use xln_core::types::{
-    Address, ChainId, EntityId, Hash, Nonce, Pair, SubchannelKey, TokenId, UnixSeconds,
-};
+use xln_core::types::{Address, ChainId, EntityId, Hash, Nonce, Pair, SubchannelKey, TokenId, UnixSeconds};
 use xln_node::driver::{Node, NodeError, NodeOptions, StoredNode};
 use xln_storage::{Backend, Row, Storage, StorageError, WriteBatch, WriteOp};
 

@@ -194,15 +194,15 @@ impl Ledger {
                 }
                 Transition::SettlePayment { id, .. } => {
                     self.done(by, Name::Settle(*id))?;
-                    let lock = self.locks.remove(id).ok_or_else(|| format!("lock {id} was settled and is not there"))?;
+                    let lock =
+                        self.locks.remove(id).ok_or_else(|| format!("lock {id} was settled and is not there"))?;
                     if lock.payer == by {
                         return Err(format!("lock {id} was settled by its payer"));
                     }
                     self.pay(lock.payer, lock.amount)?;
                 }
-                Transition::OpenSubchannel { .. }
-                | Transition::AddToken { .. }
-                | Transition::SetCreditLimit { .. } => {}
+                Transition::OpenSubchannel { .. } | Transition::AddToken { .. } | Transition::SetCreditLimit { .. } => {
+                }
                 other => return Err(format!("nobody asked for {other:?}")),
             }
         }

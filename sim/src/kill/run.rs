@@ -59,7 +59,20 @@ pub(crate) struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, in_open, both, stores, steps, roots, unsaid, blocks, moves, doubts_done, doubts_gone, mishaps } = self;
+        let Self {
+            kills,
+            in_open,
+            both,
+            stores,
+            steps,
+            roots,
+            unsaid,
+            blocks,
+            moves,
+            doubts_done,
+            doubts_gone,
+            mishaps,
+        } = self;
         mishaps.iter().try_for_each(|mishap| writeln!(f, "{mishap}"))?;
         write!(
             f,
@@ -82,7 +95,8 @@ impl Plan {
     pub(crate) fn run(&self, tally: &mut Tally) -> Result<(), String> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         while tally.kills < self.kills {
-            let folder = tempfile::Builder::new().prefix("xln-kill-").tempdir_in(&self.dir).map_err(|e| e.to_string())?;
+            let folder =
+                tempfile::Builder::new().prefix("xln-kill-").tempdir_in(&self.dir).map_err(|e| e.to_string())?;
             let until = tally.kills.saturating_add(self.per_store).min(self.kills);
             let mut world = World::new(self, &folder, &mut rng)?;
             let outcome = world.live(&mut rng, tally, until);

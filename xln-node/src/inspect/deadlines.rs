@@ -34,7 +34,8 @@ pub(super) fn deadlines(
         }
         found.extend(settlement(subchannel));
     }
-    let deadline = |(at, reason): (UnixSeconds, String)| Deadline { at: at.0, overdue: at < now, peer: peer.clone(), reason };
+    let deadline =
+        |(at, reason): (UnixSeconds, String)| Deadline { at: at.0, overdue: at < now, peer: peer.clone(), reason };
     found.into_iter().map(deadline).collect()
 }
 

@@ -247,8 +247,7 @@ pub(super) fn report(dir: &Path, backend: Backend, stored: &StoredNode, machine:
 
 fn channel_report(config: &ChannelConfig, stored: &StoredNode, channel: &Channel, look: Look) -> ChannelReport {
     let (pair, me) = (channel.pair(), channel.side());
-    let keys: BTreeSet<SubchannelKey> =
-        channel.state().subchannels.keys().chain(channel.watched()).copied().collect();
+    let keys: BTreeSet<SubchannelKey> = channel.state().subchannels.keys().chain(channel.watched()).copied().collect();
     let queued = channel.queue().map(|(id, transition)| QueuedReport { command: id.0, transition: brief(transition) });
     let live = channel.live().map(|signed| LiveReport {
         height: signed.state.height,
@@ -273,12 +272,7 @@ fn channel_report(config: &ChannelConfig, stored: &StoredNode, channel: &Channel
     }
 }
 
-fn subchannel_report(
-    config: &ChannelConfig,
-    channel: &Channel,
-    key: &SubchannelKey,
-    look: Look,
-) -> SubchannelReport {
+fn subchannel_report(config: &ChannelConfig, channel: &Channel, key: &SubchannelKey, look: Look) -> SubchannelReport {
     let (me, agreed) = (channel.side(), channel.state().subchannels.get(key));
     let settlement = agreed.and_then(|s| s.settlement.as_ref()).map(|open| {
         let signatures = channel.settlement(key);
@@ -320,7 +314,12 @@ fn subchannel_report(
 }
 
 /// The window, and the latest expiry of an undecided payment, which defers a finalize by at most [`MAX_LOCK_S`].
-fn bound_until(config: &ChannelConfig, channel: &Channel, key: &SubchannelKey, now: UnixSeconds) -> Option<UnixSeconds> {
+fn bound_until(
+    config: &ChannelConfig,
+    channel: &Channel,
+    key: &SubchannelKey,
+    now: UnixSeconds,
+) -> Option<UnixSeconds> {
     let start = channel.watch(key).and_then(|watch| watch.dispute()).map_or(now, |(_, dispute)| dispute.started_at);
     let over = start.plus(config.window_s(key)?);
     let pending = channel.state().subchannels.get(key).into_iter().flat_map(|s| s.pending.values());
@@ -338,7 +337,10 @@ fn pending_report(channel: &Channel, key: &SubchannelKey, id: u64, pending: &Pen
             ("payment".to_owned(), what, p.expiry, true)
         }
         Pending::Swap(s) => {
-            let what = format!("{} of {} in token {} for {} in token {}", s.remaining, s.give, s.give_token.0, s.want, s.want_token.0);
+            let what = format!(
+                "{} of {} in token {} for {} in token {}",
+                s.remaining, s.give, s.give_token.0, s.want, s.want_token.0
+            );
             ("swap".to_owned(), what, s.expiry, false)
         }
         Pending::Subcontract(s) => {
@@ -397,7 +399,9 @@ fn effect_text(effect: &Effect, tell: bool) -> String {
                 ChainCall::CounterDispute { dispute, evidence, .. } => {
                     format!("counter the dispute at nonce {} with nonce {}", dispute.nonce, evidence.nonce.0)
                 }
-                ChainCall::FinalizeDispute { dispute, .. } => format!("finalize the dispute at nonce {}", dispute.nonce),
+                ChainCall::FinalizeDispute { dispute, .. } => {
+                    format!("finalize the dispute at nonce {}", dispute.nonce)
+                }
                 ChainCall::Reveal { kind, secret, .. } if tell => {
                     format!("reveal {} for {}", secret_text(secret), secret.hash(*kind))
                 }

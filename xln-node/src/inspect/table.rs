@@ -45,7 +45,11 @@ fn write_channel(channel: &ChannelReport, out: &mut impl Write) -> io::Result<()
     writeln!(out, "\nchannel with {}, as {}", channel.peer, channel.side)?;
     let guard = channel.signed.guard.map_or_else(|| "nothing".to_owned(), |nonce| nonce.to_string());
     let (height, nonce) = (channel.height, channel.nonce);
-    writeln!(out, "  height {height}, nonce {nonce}; signed up to {}, the store's guard holds {guard}", channel.signed.machine)?;
+    writeln!(
+        out,
+        "  height {height}, nonce {nonce}; signed up to {}, the store's guard holds {guard}",
+        channel.signed.machine
+    )?;
     if channel.recovering {
         writeln!(out, "  recovering: signs nothing before the peer has answered")?;
     }
@@ -81,7 +85,13 @@ fn write_subchannel(subchannel: &SubchannelReport, out: &mut impl Write) -> io::
         writeln!(out, "    if the peer vanishes now the money is bound until {until} at the latest")?;
     }
     for deadline in &subchannel.deadlines {
-        writeln!(out, "    by {}{}: {}", deadline.at, if deadline.overdue { ", OVERDUE" } else { "" }, deadline.reason)?;
+        writeln!(
+            out,
+            "    by {}{}: {}",
+            deadline.at,
+            if deadline.overdue { ", OVERDUE" } else { "" },
+            deadline.reason
+        )?;
     }
     if !subchannel.pending.is_empty() {
         let mut table = Table::new();
