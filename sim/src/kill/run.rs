@@ -154,7 +154,7 @@ impl<'p> World<'p> {
             linked: false,
             standing: [None, None],
             // Rare snapshots make long replays, frequent ones make writes with many deletions.
-            snapshot_every: [3, 16, 64][rng.random_range(0..3)],
+            snapshot_every: 4_u64.saturating_pow(rng.random_range(1..=3)),
             next_amount: 1,
             to_fail: None,
             failure: None,
@@ -254,9 +254,9 @@ impl<'p> World<'p> {
                 self.hear(PATIENCE, tally)?;
             }
         } else {
-            let end = Instant::now() + Duration::from_micros(rng.random_range(0..8_000));
+            let (begun, delay) = (Instant::now(), Duration::from_micros(rng.random_range(0..8_000)));
             loop {
-                let left = end.saturating_duration_since(Instant::now());
+                let left = delay.saturating_sub(begun.elapsed());
                 if left.is_zero() || !self.hear(left, tally)? {
                     break;
                 }
@@ -298,8 +298,7 @@ impl<'p> World<'p> {
     pub(super) fn restart(&mut self, dead: &[usize], rng: &mut ChaCha8Rng, tally: &mut Tally) -> Result<(), String> {
         for who in dead.iter().copied() {
             let how = (self.plan.backend, self.snapshot_every, self.plan.write_behind);
-            loop {
-                let Some(party) = self.parties.get_mut(who) else { break };
+            while let Some(party) = self.parties.get_mut(who) {
                 party.start(how, Under::Nothing, &self.ear)?;
                 let fresh = party.acknowledged.now.is_none();
                 if fresh || tally.kills >= self.plan.kills || !rng.random_bool(0.2) {
