@@ -38,6 +38,29 @@ pub enum StorageError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// The engine holds fewer batches than were durable once: its newest ones are damaged or lost. A node that went on would
+    /// sign from a past; restore a backup instead, which says that it is one.
+    #[error("{} has gone back: {witnessed} batches were durable, {found} are left", path.display())]
+    RolledBack {
+        /// The store's folder.
+        path: PathBuf,
+        /// How many batches were durable.
+        witnessed: u64,
+        /// How many the engine holds.
+        found: u64,
+    },
+    /// The folder is missing or holds no store.
+    #[error("{} is no store", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// This build has no such engine.
+    #[error("this build has no engine {engine}")]
+    NotBuilt {
+        /// The engine's name.
+        engine: &'static str,
+    },
     /// The store belongs to something else than what was expected.
     #[error("the store is pinned to another {field}")]
     PinMismatch {

@@ -4,9 +4,14 @@
 //!   [`conformance`] judge the result.
 //! - Backends: [`MemoryStore`]; [`RedbStore`], [`FjallStore`] and [`SledStore`] by feature. [`DefaultStore`] is the one
 //!   that measured best (below).
+//! - [`Backend`]: the engines by name; [`copy_store`]: a private copy of a store, to look into it.
 //! - [`Pinned`]: a store that knows which format, entity and depositories it belongs to, and refuses others.
 //! - [`Hstm`]: an append-only, hash-chained journal of entries plus snapshots, with states by height and by time.
 //! - [`FaultStore`]: fails at a chosen operation, for tests.
+//!
+//! Each engine's store keeps beside the engine's files `LOCK`, which is locked and names the engine, and `WITNESS`, which knows
+//! how many batches were durable: an engine that takes its damaged newest commit for a torn one, and opens with an older one,
+//! is refused ([`StorageError::RolledBack`]).
 //!
 //! # Which engine: what measuring showed
 //!
@@ -33,6 +38,8 @@
 //! keeps what it acknowledged if power fails between commits; in the middle of one its own recovery may fail.
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
+mod backend;
 mod batch;
 pub mod conformance;
 #[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
@@ -46,6 +53,8 @@ mod memory;
 mod pinned;
 mod storage;
 
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
+pub use backend::{Backend, copy_store};
 pub use batch::{WriteBatch, WriteOp};
 #[cfg(any(feature = "fjall", feature = "redb", feature = "sled"))]
 pub use engine::*;

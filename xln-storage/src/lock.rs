@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::StorageError;
 
+/// The file in a store's folder that is locked and says which engine wrote the folder.
+pub(crate) const LOCK_FILE: &str = "LOCK";
+
 /// Holds the exclusive lock of a store's folder until dropped. The system releases it when the process ends.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
@@ -16,7 +19,7 @@ impl StoreLock {
     /// Makes the folder if need be, locks it, and claims it for `engine`.
     pub(crate) fn acquire(dir: &Path, engine: &'static str) -> Result<Self, StorageError> {
         std::fs::create_dir_all(dir).map_err(io(dir))?;
-        let path = dir.join("LOCK");
+        let path = dir.join(LOCK_FILE);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io(&path))?;
         file.try_lock().map_err(|error| match error {

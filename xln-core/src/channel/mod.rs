@@ -327,6 +327,30 @@ impl Channel {
         self.settlements.get(key)
     }
 
+    /// The commands that wait for a block, in order.
+    pub fn queue(&self) -> impl Iterator<Item = (CommandId, &Transition)> {
+        self.mempool.iter().map(|queued| (queued.id, &queued.transition))
+    }
+
+    /// Every state that this side has signed, or is having signed, and that no agreed one outranks: the last agreed one, then
+    /// what is in flight or was refused (`docs/protocol.md` section 5, live signatures). The peer may show any of them.
+    pub fn live(&self) -> impl Iterator<Item = &SignedState> {
+        let own = self.own.iter().map(|own| &own.signed);
+        let waiting = self.waiting.iter().filter_map(|w| w.signing.as_ref());
+        core::iter::once(&*self.tip).chain(own).chain(waiting).chain(self.abandoned.iter().map(|a| &a.signed))
+    }
+
+    /// The subchannels of which the chain has said something, whether they are in the last agreed state or not.
+    pub fn watched(&self) -> impl Iterator<Item = &SubchannelKey> {
+        self.watches.keys()
+    }
+
+    /// The secret of a pending payment to this side, if this node knows it.
+    #[must_use]
+    pub fn secret(&self, key: &SubchannelKey, id: u64) -> Option<&Secret> {
+        self.secrets.get(&(*key, id))
+    }
+
     /// The state that the next own command is checked against: what is in flight, then what is queued.
     #[must_use]
     pub fn speculative(&self) -> ChannelState {

@@ -1,5 +1,7 @@
-//! The command line: `xln scenario FILE…` and `xln vectors FILE…`. Output goes to stdout, the first thing that does not hold
+//! The command line: `xln scenario FILE…`, `xln vectors FILE…`, `xln inspect STORE`. Output goes to stdout, the first thing that does not hold
 //! also to stderr, and then the exit code is 1; 2 for wrong usage.
+
+mod inspect;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ enum Command {
     Histories(HistoriesArgs),
     /// Checks vector files against this library.
     Vectors(VectorsArgs),
+    /// Says what a store holds, what is at stake and by when, without the key and without changing it.
+    Inspect(inspect::InspectArgs),
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +91,7 @@ impl Cli {
             Command::Scenario(args) => args.run(),
             Command::Histories(args) => args.run(),
             Command::Vectors(args) => args.run(),
+            Command::Inspect(args) => args.run(),
         };
         match done {
             Ok(true) => ExitCode::SUCCESS,

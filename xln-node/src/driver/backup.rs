@@ -8,7 +8,7 @@ use xln_merkle::keccak256;
 use xln_storage::{Pinned, Row, Storage, WriteBatch, rows};
 
 use super::error::{BackupError, NodeError};
-use super::log::restored_marker;
+use super::log::{is_left_out, restored_marker};
 use super::pins;
 
 const MAGIC: &[u8] = b"xlnback1";
@@ -38,7 +38,7 @@ pub(crate) fn unpack(backup: &[u8], entity: EntityId) -> Result<WriteBatch, Unpa
     }
     let rows: Vec<Row> = codec::decode_trusted_length(rows)?;
     let mut batch = WriteBatch::new();
-    for (key, value) in rows {
+    for (key, value) in rows.into_iter().filter(|(key, _)| !is_left_out(key)) {
         batch.put(key, value);
     }
     let (key, value) = restored_marker();

@@ -15,6 +15,20 @@ pub enum LogError {
     /// The record has no encoding, or a row of the store does not decode.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A row's checksum does not fit: the medium is damaged. Nothing can be relied on; restore a backup.
+    #[error("a row of kind {:?} is damaged", char::from(*row))]
+    Damaged {
+        /// The first byte of its key.
+        row: u8,
+    },
+    /// The newest records are not there.
+    #[error("the log ends at record {found}, {last} were stored")]
+    Incomplete {
+        /// The last record that was stored.
+        last: u64,
+        /// The last one found.
+        found: u64,
+    },
     /// The one invariant, kept by the store itself: no channel state is signed whose nonce is not greater than every
     /// one that was signed before, the same bytes excepted (`docs/protocol.md` section 5).
     #[error("nonce {found:?} of channel {channel} was outranked by {stored:?} already")]

@@ -7,14 +7,20 @@ use xln_core::codec;
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Log, Record, Snapshot};
 use xln_core::types::{EntityId, Hash, Nonce, Pair, SubchannelKey};
+use xln_merkle::Keccak256;
 use xln_storage::{Row, Storage, WriteBatch, WriteOp, rows};
 
 use super::error::LogError;
 
 /// Version of the rows' layout, pinned in the store.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Bytes of a row's checksum. It finds damage, not malice: who can write to the store has the node.
+const CHECKSUM: usize = 16;
 
 const RECORD: u8 = b'r';
+/// Position of the last record: without it an engine that loses its newest rows would not be noticed.
+pub(crate) const LAST: &[u8] = b"l";
 const SNAPSHOT: &[u8] = b"s";
 const NONCE: u8 = b'n';
 const HISTORY: u8 = b'h';
@@ -44,6 +50,94 @@ pub(crate) struct Stored {
     pub(crate) from_backup: bool,
 }
 
+/// Puts a row with a checksum over key and value: engines do not find every flipped bit, and what a record asks for without
+/// an effect, or a snapshot holds without a signature, would be taken as it is.
+fn put(batch: &mut WriteBatch, key: &[u8], value: &[u8]) {
+    batch.put(key, [value, &checksum(key, value)].concat());
+}
+
+/// A row's value as it was put, if its checksum fits.
+pub(crate) fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, LogError> {
+    let fits = sealed.split_last_chunk::<CHECKSUM>().is_some_and(|(value, found)| *found == checksum(key, value));
+    if !fits {
+        return Err(LogError::Damaged { row: key.first().copied().unwrap_or_default() });
+    }
+    sealed.truncate(sealed.len().saturating_sub(CHECKSUM));
+    Ok(sealed)
+}
+
+/// The first bytes of keccak256 over the key's length, the key and the value.
+fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = Keccak256::new();
+    hasher.update(&u64::try_from(key.len()).unwrap_or(u64::MAX).to_be_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    let hash: [u8; 32] = hasher.finalize();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+impl Stored {
+    /// Reads everything that a restore needs: `get` gives a row, `scan` all rows under a prefix from a key on, in order.
+    fn load<E>(
+        get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, E>,
+        scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Row>, E>,
+    ) -> Result<Self, LogError>
+    where
+        LogError: From<E>,
+    {
+        let checked = |key: &[u8]| -> Result<Option<Vec<u8>>, LogError> {
+            get(key)?.map(|sealed| unseal(key, sealed)).transpose()
+        };
+        let mut stored = Self { from_backup: get(RESTORED)?.is_some(), ..Self::default() };
+        if let Some(bytes) = checked(SNAPSHOT)? {
+            stored.snapshot = Some(decode_snapshot(&bytes)?);
+        }
+        let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
+        for (key, value) in scan(&[RECORD], &record_key(after.saturating_add(1)))? {
+            stored.records.push(Record::decode(&unseal(&key, value)?)?);
+        }
+        let newest = stored.records.last().map_or(after, |record| record.seq);
+        let last = checked(LAST)?.map_or(Ok(0), |bytes| {
+            bytes.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| codec::CodecError::Malformed)
+        })?;
+        // A backup's own checksum covers its rows, and its import leaves the position out: so a mark that is lost is noticed.
+        if !stored.from_backup && last != newest {
+            return Err(LogError::Incomplete { last, found: newest });
+        }
+        Ok(stored)
+    }
+
+    /// [`Stored::load`] from a store that one waits for.
+    pub(super) fn read<S: Storage>(storage: &S) -> Result<Self, LogError> {
+        Self::load(
+            |key| storage.get(key),
+            |prefix, from| rows(storage, prefix, Some(from), PAGE_ROWS).collect::<Result<_, _>>(),
+        )
+    }
+}
+
+/// The greatest nonce that was signed in each channel, with its digest.
+pub(super) fn signed_nonces<S: Storage>(storage: &S) -> Result<BTreeMap<Hash, (Nonce, Hash)>, LogError> {
+    let mut signed = BTreeMap::new();
+    for row in rows(storage, NONCES, None, PAGE_ROWS) {
+        let (key, value) = row?;
+        let channel = key.get(1..).and_then(|rest| <[u8; 32]>::try_from(rest).ok());
+        let value = decode_nonce(&key, value)?;
+        signed.insert(Hash(channel.ok_or(codec::CodecError::Malformed)?), value);
+    }
+    Ok(signed)
+}
+
+/// The evidence of every state that was ever agreed.
+pub(super) fn agreed<S: Storage>(storage: &S) -> Result<Vec<Evidence>, LogError> {
+    let rows = rows(storage, &[HISTORY], None, PAGE_ROWS);
+    rows.map(|row| {
+        let (key, value) = row?;
+        Ok(codec::decode_trusted_length(&unseal(&key, value)?)?)
+    })
+    .collect()
+}
+
 impl Layout {
     /// The rows of `entity`'s store.
     pub(crate) const fn new(entity: EntityId) -> Self {
@@ -59,15 +153,9 @@ impl Layout {
     where
         LogError: From<E>,
     {
-        let mut stored = Stored { from_backup: get(RESTORED)?.is_some(), ..Stored::default() };
-        if let Some(bytes) = get(SNAPSHOT)? {
-            stored.snapshot = Some(decode_snapshot(&bytes)?);
-        }
+        let stored = Stored::load(get, scan)?;
         let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
         self.oldest = after.saturating_add(1);
-        for (_, bytes) in scan(&[RECORD], &record_key(self.oldest))? {
-            stored.records.push(Record::decode(&bytes)?);
-        }
         self.newest = stored.records.last().map_or(after, |r| r.seq);
         if stored.from_backup {
             self.riding.delete(RESTORED);
@@ -80,7 +168,7 @@ impl Layout {
         for (peer, evidence) in agreed {
             let Ok(pair) = Pair::new(self.entity, *peer) else { continue };
             let key = history_key(&pair.channel_key(), &evidence.key, &evidence.body_hash());
-            self.riding.put(key, codec::encode(evidence)?);
+            put(&mut self.riding, &key, &codec::encode(evidence)?);
         }
         Ok(())
     }
@@ -89,7 +177,7 @@ impl Layout {
     pub(crate) fn keep_snapshot(&mut self, snapshot: &Snapshot) {
         let mut bytes = snapshot.seq.to_be_bytes().to_vec();
         bytes.extend_from_slice(&snapshot.bytes);
-        self.riding.put(SNAPSHOT, bytes);
+        put(&mut self.riding, SNAPSHOT, &bytes);
         for seq in self.oldest..=snapshot.seq {
             self.riding.delete(record_key(seq));
         }
@@ -103,10 +191,10 @@ impl Layout {
 
     /// Lets bytes of the application ride with the next record.
     pub(crate) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
-        self.riding.put(kept_key(name), bytes);
+        put(&mut self.riding, &kept_key(name), bytes);
     }
 
-    /// What the next record will put into a row.
+    /// What the next record will put into a row, with its checksum.
     pub(crate) fn riding(&self, row: &[u8]) -> Option<&Vec<u8>> {
         self.riding.ops().iter().rev().find_map(|op| match op {
             WriteOp::Put { key, value } if key == row => Some(value),
@@ -114,7 +202,7 @@ impl Layout {
         })
     }
 
-    /// What the next record will put into all rows under a prefix.
+    /// What the next record will put into all rows under a prefix, with their checksums.
     pub(crate) fn riding_under(&self, prefix: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.riding.ops().iter().filter_map(move |op| match op {
             WriteOp::Put { key, value } if key.starts_with(prefix) => Some((key, value)),
@@ -134,7 +222,10 @@ impl Layout {
         for signed in &record.signed {
             let known = match latest.get(&signed.channel) {
                 Some(known) => Some(*known),
-                None => stored(&nonce_key(&signed.channel))?.map(|row| decode_nonce(&row)).transpose()?,
+                None => {
+                    let key = nonce_key(&signed.channel);
+                    stored(&key)?.map(|row| decode_nonce(&key, row)).transpose()?
+                }
             };
             if let Some((nonce, digest)) = known {
                 let again = nonce == signed.nonce && digest == signed.digest;
@@ -146,10 +237,11 @@ impl Layout {
             latest.insert(signed.channel, (signed.nonce, signed.digest));
         }
         for (channel, (nonce, digest)) in latest {
-            batch.put(nonce_key(&channel), [nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
+            put(&mut batch, &nonce_key(&channel), &[nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
         }
         batch.append(std::mem::take(&mut self.riding));
-        batch.put(record_key(record.seq), record.encode()?);
+        put(&mut batch, &record_key(record.seq), &record.encode()?);
+        put(&mut batch, LAST, &record.seq.to_be_bytes());
         Ok(batch)
     }
 
@@ -167,8 +259,10 @@ pub struct StoreLog<S> {
 }
 
 impl<S: Storage> StoreLog<S> {
-    /// A log on a store that belongs to `entity`.
-    pub(super) const fn new(storage: S, entity: EntityId) -> Self {
+    /// A log on a store that belongs to `entity`. [`Node::open`](super::Node::open) makes its own; this is for who drives a
+    /// machine without a node.
+    #[must_use]
+    pub const fn new(storage: S, entity: EntityId) -> Self {
         Self { storage, layout: Layout::new(entity) }
     }
 
@@ -204,10 +298,11 @@ impl<S: Storage> StoreLog<S> {
 
     /// A row as it will be after the next record.
     fn row(&self, row: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
-        match self.layout.riding(row) {
-            Some(riding) => Ok(Some(riding.clone())),
-            None => Ok(self.storage.get(row)?),
-        }
+        let sealed = match self.layout.riding(row) {
+            Some(riding) => Some(riding.clone()),
+            None => self.storage.get(row)?,
+        };
+        sealed.map(|sealed| unseal(row, sealed)).transpose()
     }
 
     pub(super) const fn storage(&self) -> &S {
@@ -219,8 +314,12 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// The greatest nonce that was signed for a channel, and its digest.
-    pub(super) fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
-        self.storage.get(&nonce_key(channel))?.map(|row| decode_nonce(&row)).transpose()
+    ///
+    /// # Errors
+    /// What the store reports, or [`LogError::Damaged`].
+    pub fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
+        let key = nonce_key(channel);
+        self.storage.get(&key)?.map(|row| decode_nonce(&key, row)).transpose()
     }
 }
 
@@ -234,6 +333,11 @@ impl<S: Storage> Log for StoreLog<S> {
         layout.stored(record.seq);
         Ok(())
     }
+}
+
+/// Whether an import leaves a row of a backup out.
+pub(crate) fn is_left_out(key: &[u8]) -> bool {
+    key == LAST
 }
 
 /// The row that says that a store was filled from a backup.
@@ -266,7 +370,8 @@ pub(crate) fn history_prefix(channel: &Hash) -> Vec<u8> {
 /// Prefix of the nonces' rows.
 pub(crate) const NONCES: &[u8] = &[NONCE];
 
-fn decode_nonce(row: &[u8]) -> Result<(Nonce, Hash), LogError> {
+fn decode_nonce(key: &[u8], sealed: Vec<u8>) -> Result<(Nonce, Hash), LogError> {
+    let row = unseal(key, sealed)?;
     let parsed = row.split_first_chunk::<8>().and_then(|(nonce, digest)| {
         Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
     });

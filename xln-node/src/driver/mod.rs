@@ -20,6 +20,7 @@ mod cross;
 mod error;
 pub(crate) mod log;
 mod perform;
+mod read;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use cross::{SwapOrder, SwapTerms};
 pub use error::{BackupError, LogError, NodeError};
 pub use log::{FORMAT_VERSION, StoreLog};
 pub use perform::{Executor, Performed, is_overtaken};
+pub use read::StoredNode;
 
 use xln_core::chain::ChainFact;
 use xln_core::channel::{Arguments, Channel, ChannelConfig, CommandError};

@@ -12,7 +12,7 @@ use xln_storage::{HEADER_KEY, MemoryStore, Pinned, Storage, StorageError, WriteB
 use super::config::{WalletConfig, WalletHost, WalletSigner};
 use super::error::WalletError;
 use super::host::{BoxFuture, Clock, HostError, KvStore, Row};
-use crate::driver::log::{Layout, NONCES, Stored, history_key, history_prefix, kept_key};
+use crate::driver::log::{LAST, Layout, NONCES, Stored, history_key, history_prefix, kept_key, unseal};
 use crate::driver::{BackupError, LogError, backup, pins};
 
 /// One machine with its store and its signer.
@@ -155,10 +155,11 @@ impl Keeper {
 
     /// A row as it will be after the next record.
     pub(super) async fn row(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, WalletError> {
-        match self.layout.riding(&key) {
-            Some(riding) => Ok(Some(riding.clone())),
-            None => self.store.get(key).await.map_err(WalletError::Store),
-        }
+        let sealed = match self.layout.riding(&key) {
+            Some(riding) => Some(riding.clone()),
+            None => self.store.get(key.clone()).await.map_err(WalletError::Store)?,
+        };
+        Ok(sealed.map(|sealed| unseal(&key, sealed)).transpose()?)
     }
 
     /// What was kept last under a name.
@@ -173,8 +174,10 @@ impl Keeper {
         let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
             self.store.scan(prefix.clone()).await.map_err(WalletError::Store)?.into_iter().collect();
         found.extend(self.layout.riding_under(&prefix).map(|(key, value)| (key.clone(), value.clone())));
-        let decoded = found.values().map(|row| codec::decode_trusted_length::<Evidence>(row));
-        let mut history = decoded.collect::<Result<Vec<_>, _>>()?;
+        let mut history = Vec::new();
+        for (key, row) in found {
+            history.push(codec::decode_trusted_length::<Evidence>(&unseal(&key, row)?)?);
+        }
         history.sort_by_key(|evidence| (evidence.key, evidence.nonce));
         Ok(history)
     }
@@ -198,7 +201,7 @@ fn nonce_row(op: &WriteOp) -> Option<Row> {
 /// Everything that opening needs, without the history.
 async fn read(store: &dyn KvStore) -> Result<MemoryStore, WalletError> {
     let mut all = WriteBatch::new();
-    for prefix in [HEADER_KEY, b"s", b"b", b"r", NONCES] {
+    for prefix in [HEADER_KEY, b"s", b"b", LAST, b"r", NONCES] {
         for (key, value) in store.scan(prefix.to_vec()).await.map_err(WalletError::Store)? {
             all.put(key, value);
         }
@@ -262,6 +265,7 @@ impl From<LogError> for WalletError {
                 Self::WrongStore(error.to_string())
             }
             LogError::Storage(error) => Self::Store(HostError::new(error)),
+            LogError::Damaged { .. } | LogError::Incomplete { .. } => Self::Store(HostError::new(error)),
             LogError::Codec(error) => Self::Codec(error),
             LogError::StaleNonce { .. } => Self::StaleNonce,
         }

@@ -9,6 +9,7 @@ mod intent;
 mod redb;
 #[cfg(feature = "sled")]
 mod sled;
+mod witness;
 
 #[cfg(feature = "fjall")]
 pub use self::fjall::FjallStore;
@@ -25,9 +26,11 @@ pub(crate) use shell::{Engine, Shell};
 
 mod shell {
     use std::path::Path;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use crate::batch::{WriteBatch, check_key};
+    use crate::engine::witness::{COUNT, Witness, decode_count};
     use crate::error::StorageError;
     use crate::lock::StoreLock;
     use crate::storage::Row;
@@ -53,6 +56,9 @@ mod shell {
     #[derive(Debug)]
     pub(crate) struct Shell<E> {
         dead: AtomicBool,
+        /// How many batches were ever written, as the row [`COUNT`] says. Held while one is written.
+        written: Mutex<u64>,
+        witness: Witness,
         // Before the lock: fields drop in order, and the engine must be closed when the lock goes.
         engine: E,
         _lock: StoreLock,
@@ -63,6 +69,11 @@ mod shell {
     #[error("the engine panicked")]
     struct Panicked;
 
+    /// The row that counts the batches does not decode.
+    #[derive(Debug, thiserror::Error)]
+    #[error("the count of batches is stored damaged")]
+    struct CountCorrupt;
+
     /// Makes an engine's panic an error. The engine may be inconsistent after it, but it is never called again.
     fn contain<E: Engine, T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_or_else(|_| Err(E::failed(Panicked)))
@@ -72,8 +83,11 @@ mod shell {
         pub(crate) fn open(dir: &Path) -> Result<Self, StorageError> {
             let lock = StoreLock::acquire(dir, E::NAME)?;
             let engine = contain::<E, _>(|| E::open(dir))?;
+            let count = contain::<E, _>(|| engine.get(COUNT))?;
+            let written = count.map_or(Some(0), |bytes| decode_count(&bytes)).ok_or(CountCorrupt).map_err(E::failed)?;
+            let witness = Witness::open(dir, written)?;
             crate::lock::sync_dir(dir)?;
-            Ok(Self { dead: AtomicBool::new(false), engine, _lock: lock })
+            Ok(Self { dead: AtomicBool::new(false), written: Mutex::new(written), witness, engine, _lock: lock })
         }
 
         fn alive<T>(&self, call: impl FnOnce(&E) -> Result<T, StorageError>) -> Result<T, StorageError> {
@@ -85,17 +99,43 @@ mod shell {
 
         pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
             check_key(key)?;
+            if key == COUNT {
+                return Err(StorageError::ReservedKey);
+            }
             self.alive(|engine| engine.get(key))
         }
 
         pub(crate) fn scan(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StorageError> {
             let start = from.unwrap_or(prefix).max(prefix);
-            self.alive(|engine| if limit == 0 { Ok(Vec::new()) } else { engine.scan(prefix, start, limit) })
+            if limit == 0 {
+                return self.alive(|_| Ok(Vec::new()));
+            }
+            if !COUNT.starts_with(prefix) || COUNT < start {
+                return self.alive(|engine| engine.scan(prefix, start, limit));
+            }
+            let mut rows = self.alive(|engine| engine.scan(prefix, start, limit.saturating_add(1)))?;
+            rows.retain(|(key, _)| key != COUNT);
+            rows.truncate(limit);
+            Ok(rows)
         }
 
-        pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
+        pub(crate) fn write(&self, mut batch: WriteBatch) -> Result<(), StorageError> {
             batch.check()?;
-            self.alive(|engine| if batch.is_empty() { Ok(()) } else { engine.write(batch) })
+            if batch.ops().iter().any(|op| op.key() == COUNT) {
+                return Err(StorageError::ReservedKey);
+            }
+            self.alive(|engine| {
+                if batch.is_empty() {
+                    return Ok(());
+                }
+                let mut written = self.written.lock().map_err(|_| StorageError::Dead)?;
+                let count = written.saturating_add(1);
+                batch.put(COUNT, count.to_be_bytes());
+                engine.write(batch)?;
+                *written = count;
+                self.witness.saw(count);
+                Ok(())
+            })
         }
     }
 }
