@@ -10,9 +10,10 @@ pub mod contracts;
 pub mod deploy;
 pub mod embedded;
 mod error;
+mod mempool;
+pub mod quorum;
 #[cfg(feature = "rpc")]
 pub mod rpc;
-#[cfg(feature = "rpc")]
 pub mod sender;
 pub mod watch;
 
@@ -21,9 +22,10 @@ pub use client::{BatchBuilder, DepositoryClient, EntityClient};
 pub use deploy::{Deployment, Periods, TestTokens};
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};
+pub use mempool::{Fees, Mempool, Signed};
+pub use quorum::QuorumChain;
 #[cfg(feature = "rpc")]
 pub use rpc::{RpcChain, RpcConfig};
-#[cfg(feature = "rpc")]
 pub use sender::{Sender, SenderConfig};
 pub use watch::{Cursor, WatchConfig, Watcher};
 

@@ -1,9 +1,10 @@
 //! The shell around the payment-channel machine: [`driver`] keeps a machine with its store, [`transport`] carries its
-//! messages, [`scenario`] plays stories on the real thing, [`vectors`] checks golden files, [`cli`] is the program `xln`.
+//! messages, [`exit`] brings the money home without the peer, [`scenario`] plays stories on the real thing, [`vectors`] checks golden files, [`cli`] is the program `xln`.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod driver;
+pub mod exit;
 pub mod scenario;
 pub mod transport;
 pub mod vectors;

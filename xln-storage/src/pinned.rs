@@ -35,6 +35,15 @@ pub struct Pins {
 }
 
 impl Pins {
+    /// What a store says that it is pinned to; `None` if it has no header. For tools that look into any store.
+    ///
+    /// # Errors
+    /// [`StorageError::HeaderCorrupt`], or what the store reports.
+    pub fn read<S: Storage>(storage: &S) -> Result<Option<Self>, StorageError> {
+        let header = storage.get(HEADER_KEY)?;
+        header.map(|bytes| Self::decode(&bytes).ok_or(StorageError::HeaderCorrupt)).transpose()
+    }
+
     /// Refuses the first field that differs from what the store says.
     fn expect(&self, stored: &Self) -> Result<(), StorageError> {
         let field = if stored.format_version != self.format_version {

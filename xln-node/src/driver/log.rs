@@ -44,6 +44,45 @@ pub(super) struct Stored {
     pub(super) from_backup: bool,
 }
 
+impl Stored {
+    pub(super) fn read<S: Storage>(storage: &S) -> Result<Self, LogError> {
+        let mut stored = Self { from_backup: storage.get(RESTORED)?.is_some(), ..Self::default() };
+        if let Some(bytes) = storage.get(SNAPSHOT)? {
+            stored.snapshot = Some(decode_snapshot(&bytes)?);
+        }
+        let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
+        let from = record_key(after.saturating_add(1));
+        for row in rows(storage, &[RECORD], Some(&from), PAGE_ROWS) {
+            stored.records.push(Record::decode(&row?.1)?);
+        }
+        Ok(stored)
+    }
+}
+
+/// The greatest nonce that was signed in each channel, with its digest.
+pub(super) fn signed_nonces<S: Storage>(storage: &S) -> Result<BTreeMap<Hash, (Nonce, Hash)>, LogError> {
+    let mut signed = BTreeMap::new();
+    for row in rows(storage, &[NONCE], None, PAGE_ROWS) {
+        let (key, value) = row?;
+        let channel = key.get(1..).and_then(|rest| <[u8; 32]>::try_from(rest).ok());
+        signed.insert(Hash(channel.ok_or(codec::CodecError::Malformed)?), decode_signed(&value)?);
+    }
+    Ok(signed)
+}
+
+/// The evidence of every state that was ever agreed.
+pub(super) fn agreed<S: Storage>(storage: &S) -> Result<Vec<Evidence>, LogError> {
+    let rows = rows(storage, &[HISTORY], None, PAGE_ROWS);
+    rows.map(|row| Ok(codec::decode_trusted_length(&row?.1)?)).collect()
+}
+
+fn decode_signed(bytes: &[u8]) -> Result<(Nonce, Hash), LogError> {
+    let parsed = bytes.split_first_chunk::<8>().and_then(|(nonce, digest)| {
+        Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
+    });
+    parsed.ok_or(LogError::Codec(codec::CodecError::Malformed))
+}
+
 impl<S: Storage> StoreLog<S> {
     /// A log on a store that belongs to `entity`.
     pub(super) fn new(storage: S, entity: EntityId) -> Self {
@@ -52,16 +91,9 @@ impl<S: Storage> StoreLog<S> {
 
     /// Reads everything that a restore needs.
     pub(super) fn load(&mut self) -> Result<Stored, LogError> {
-        let mut stored = Stored { from_backup: self.storage.get(RESTORED)?.is_some(), ..Stored::default() };
-        if let Some(bytes) = self.storage.get(SNAPSHOT)? {
-            stored.snapshot = Some(decode_snapshot(&bytes)?);
-        }
+        let stored = Stored::read(&self.storage)?;
         let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
         self.oldest = after.saturating_add(1);
-        let from = record_key(self.oldest);
-        for row in rows(&self.storage, &[RECORD], Some(&from), PAGE_ROWS) {
-            stored.records.push(Record::decode(&row?.1)?);
-        }
         self.newest = stored.records.last().map_or(after, |r| r.seq);
         if stored.from_backup {
             self.riding.delete(RESTORED);
@@ -158,11 +190,7 @@ impl<S: Storage> StoreLog<S> {
 
     /// The greatest nonce that was signed for a channel, and its digest.
     pub(super) fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
-        let Some(bytes) = self.storage.get(&nonce_key(channel))? else { return Ok(None) };
-        let parsed = bytes.split_first_chunk::<8>().and_then(|(nonce, digest)| {
-            Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
-        });
-        parsed.map(Some).ok_or(LogError::Codec(codec::CodecError::Malformed))
+        self.storage.get(&nonce_key(channel))?.map(|bytes| decode_signed(&bytes)).transpose()
     }
 }
 
