@@ -86,12 +86,23 @@ impl RpcChain {
     /// # Errors
     /// [`ChainError::Transport`] for a bad address or an unreachable node, [`ChainError::WrongChain`].
     pub async fn connect(config: RpcConfig) -> Result<Self, ChainError> {
-        let client = connect(&config).await?;
-        let chain =
-            Self { provider: RootProvider::new(client), config: Arc::new(config), sending: Arc::new(Mutex::new(())) };
-        let found = chain.identify().await?;
-        let expected = chain.config.chain;
+        let expected = config.chain;
+        let chain = Self::connect_any(config).await?;
+        let found = chain.config.chain;
         if found == expected { Ok(chain) } else { Err(ChainError::WrongChain { expected, found }) }
+    }
+
+    /// Connects to whatever chain answers; [`RpcConfig::chain`] becomes its id. What is signed then is for that chain: compare
+    /// it with what you know.
+    ///
+    /// # Errors
+    /// [`ChainError::Transport`] for a bad address or an unreachable node.
+    pub async fn connect_any(mut config: RpcConfig) -> Result<Self, ChainError> {
+        let client = connect(&config).await?;
+        let provider = RootProvider::new(client);
+        let asked = tokio::time::timeout(config.request_timeout, provider.get_chain_id()).await.map_err(transport)?;
+        config.chain = ChainId(asked.map_err(convert::error)?);
+        Ok(Self { provider, config: Arc::new(config), sending: Arc::new(Mutex::new(())) })
     }
 
     /// How it was configured.

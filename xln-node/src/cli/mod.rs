@@ -1,5 +1,7 @@
-//! The command line: `xln scenario FILE…` and `xln vectors FILE…`. Output goes to stdout, the first thing that does not hold
+//! The command line: `xln scenario FILE…`, `xln vectors FILE…`, `xln exit`. Output goes to stdout, the first thing that does not hold
 //! also to stderr, and then the exit code is 1; 2 for wrong usage.
+
+mod exit;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ enum Command {
     Histories(HistoriesArgs),
     /// Checks vector files against this library.
     Vectors(VectorsArgs),
+    /// Brings all money of a node home without its peers, from its store or a backup alone.
+    Exit(exit::ExitArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +88,7 @@ impl Cli {
             Command::Scenario(args) => args.run(),
             Command::Histories(args) => args.run(),
             Command::Vectors(args) => args.run(),
+            Command::Exit(args) => args.run(),
         };
         match done {
             Ok(true) => ExitCode::SUCCESS,
@@ -119,7 +124,7 @@ impl HistoriesArgs {
     }
 }
 
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     // Nobody is left to be told if stderr is gone too.
     let _ = writeln!(std::io::stderr().lock(), "xln: {text}");
 }
