@@ -1,5 +1,6 @@
 //! Everything between the rules of `xln-core` and an EVM chain: one trait for chains, an EVM inside this process, typed
-//! contract calls, and the watcher that turns blocks into facts. `docs/protocol.md` section 7 says what the facts mean.
+//! contract calls, the watcher that turns blocks into facts, a sender, and several endpoints as one chain. `docs/protocol.md`
+//! section 7 says what the facts mean, `docs/chain.md` what holds when chain or endpoints go wrong.
 #![forbid(unsafe_code)]
 
 mod chain;

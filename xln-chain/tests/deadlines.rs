@@ -104,7 +104,7 @@ fn a_counter_is_in_time() {
                             let above = (header.timestamp.0 - story.started_at.0) / BLOCK_S;
                             let depth = depth.min(above);
                             chain.reorg(depth);
-                            (0..depth).for_each(|_| drop(chain.mine()));
+                            chain.mine_blocks(depth);
                             (taken_back, stands, due) = (true, None, Some(tick + inclusion));
                         }
                     }
@@ -125,11 +125,10 @@ fn a_counter_is_in_time() {
                 let stands = stands.unwrap_or_else(|| panic!("no counter: {outage} {inclusion} {depth}"));
                 assert!(stands.0 <= story.started_at.0 + bound, "{outage} {inclusion} {depth}: {stands:?}");
                 // And it is the new state that stands.
-                let facts: Vec<ChainFact> = std::iter::from_fn(|| {
-                    Some(now(story.watcher.poll(&chain))).filter(|facts| !facts.is_empty())
-                })
-                .flatten()
-                .collect();
+                let facts: Vec<ChainFact> =
+                    std::iter::from_fn(|| Some(now(story.watcher.poll(&chain))).filter(|facts| !facts.is_empty()))
+                        .flatten()
+                        .collect();
                 let header = now(story.world.client.channel(&pair(&key(1), &key(2))));
                 assert!(header.dispute.is_some(), "{facts:?}");
                 let old = evidence_of(&story.world, OLD);

@@ -12,7 +12,7 @@
 mod common;
 
 use common::*;
-use xln_chain::client::{Operation, DepositoryClient};
+use xln_chain::client::{DepositoryClient, Operation};
 use xln_chain::quorum::QuorumError;
 use xln_chain::{Chain, ChainError, EmbeddedChain, LogFilter, Mempool, QuorumChain, Transaction, U256};
 use xln_core::types::{ChainId, TokenId};
@@ -82,8 +82,11 @@ fn a_head_is_what_enough_of_them_have() {
 #[test]
 fn a_disagreement_says_who_said_what() {
     let world = World::new(1);
-    let endpoints =
-        vec![Faulty::new(&world.chain, []), Faulty::new(&world.chain, [Fault::Forged; 9]), Faulty::new(&world.chain, [Fault::Unplugged; 9])];
+    let endpoints = vec![
+        Faulty::new(&world.chain, []),
+        Faulty::new(&world.chain, [Fault::Forged; 9]),
+        Faulty::new(&world.chain, [Fault::Unplugged; 9]),
+    ];
     let quorum = QuorumChain::new(endpoints, 2).unwrap();
     let error = attempt(quorum.header(2)).unwrap_err();
     assert!(error.is_transient());

@@ -37,14 +37,14 @@ impl Bounded {
         }
         if !status.is_success() {
             // An error of the node says more than the status that came with it.
-            if let Some(packet) = serde_json::from_slice::<ResponsePacket>(&body).ok().filter(ResponsePacket::is_error) {
+            if let Some(packet) = serde_json::from_slice::<ResponsePacket>(&body).ok().filter(ResponsePacket::is_error)
+            {
                 return Ok(packet);
             }
             let text = String::from_utf8_lossy(&body).into_owned();
             return Err(TransportErrorKind::http_error_with_retry_after(status.as_u16(), text, wait));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| TransportError::deser_err(error, String::from_utf8_lossy(&body)))
+        serde_json::from_slice(&body).map_err(|error| TransportError::deser_err(error, String::from_utf8_lossy(&body)))
     }
 }
 

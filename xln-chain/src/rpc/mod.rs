@@ -15,8 +15,8 @@ use alloy::providers::{Provider, RootProvider, WsConnect};
 use alloy::rpc::client::{ClientBuilder, RpcClient};
 use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::transports::layers::{RateLimitRetryPolicy, RetryBackoffLayer};
-use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
 use alloy::transports::ws::WebSocketConfig;
+use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
 use alloy_primitives::{B256, Bytes, Signature, TxKind, U256};
 use tokio::sync::Mutex;
 use xln_core::crypto::LocalSigner;
@@ -24,8 +24,8 @@ use xln_core::types::{Address, ChainId, Hash};
 
 use crate::chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
 use crate::error::ChainError;
-pub use crate::mempool::{Fees, Signed};
 use crate::mempool::Mempool;
+pub use crate::mempool::{Fees, Signed};
 
 /// Where a node is and how patient this side is with it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -240,8 +240,7 @@ impl<O: Outbox, C: Mempool> Sender<O, C> {
     async fn renumber(&mut self, id: u64, mut entry: Entry, head: &Header) -> Result<(), SenderError> {
         let wanted = self.chain.fees().await?;
         let paid = entry.attempts.last().map_or(wanted, outbox::Attempt::fees);
-        let fees =
-            self.capped(Fees { max: wanted.max.max(paid.max), priority: wanted.priority.max(paid.priority) });
+        let fees = self.capped(Fees { max: wanted.max.max(paid.max), priority: wanted.priority.max(paid.priority) });
         entry.nonce = self.next_nonce().await?;
         let signed = self.chain.sign(&self.key, &entry.transaction(), entry.nonce, entry.gas_limit, fees)?;
         entry.attempts.clear();

@@ -131,7 +131,9 @@ fn answer(mut request: Request, node: &dyn Fn(String) -> reqwest::Result<String>
             match wrong {
                 Wrong::Null => found["result"] = Value::Null,
                 Wrong::OtherChain if chain => found["result"] = json!("0x5"),
-                Wrong::OtherHash => replace(&mut found["result"], &["hash", "blockHash"], &format!("0x{}", "ab".repeat(32))),
+                Wrong::OtherHash => {
+                    replace(&mut found["result"], &["hash", "blockHash"], &format!("0x{}", "ab".repeat(32)))
+                }
                 Wrong::OtherNumber => replace(&mut found["result"], &["number", "blockNumber"], "0x3"),
                 _ => {}
             }

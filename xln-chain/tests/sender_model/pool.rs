@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use xln_chain::{
-    Bytes, Chain, ChainError, Fees, Header, Log, LogFilter, Mempool, Receipt, Signed, Transaction, U256,
-};
+use xln_chain::{Bytes, Chain, ChainError, Fees, Header, Log, LogFilter, Mempool, Receipt, Signed, Transaction, U256};
 use xln_core::crypto::LocalSigner;
 use xln_core::types::{Address, ChainId, Hash, UnixSeconds};
 
@@ -33,9 +31,8 @@ impl Tx {
     }
 
     fn parse(raw: &[u8]) -> Self {
-        let number = |range: std::ops::Range<usize>| {
-            raw[range].iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte))
-        };
+        let number =
+            |range: std::ops::Range<usize>| raw[range].iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
         Self {
             nonce: u64::try_from(number(0..8)).unwrap(),
             max: number(8..24),

@@ -476,8 +476,7 @@ impl Model {
 #[test]
 fn every_depth_at_every_step() {
     const CONFIRMATIONS: u64 = 3;
-    let story =
-        || [Op::Fund(0, 5), Op::Start(0, true, 4), Op::Counter(0, 40), Op::Finalize(0), Op::Reveal(vec![1, 2])];
+    let story = || [Op::Fund(0, 5), Op::Start(0, true, 4), Op::Counter(0, 40), Op::Finalize(0), Op::Reveal(vec![1, 2])];
     for at in 0..story().len() {
         for depth in 1..=CONFIRMATIONS + 3 {
             for resend in [false, true] {

@@ -65,11 +65,7 @@ fn is_about(log: &Log, ends: &[[u8; 32]; 2]) -> bool {
 }
 
 /// Takes one event; true for a start. The first dispute that is met, backwards, is the latest.
-fn read(
-    log: &Log,
-    found: &mut Option<DisputeFact>,
-    bytes: &mut BTreeMap<Hash, Vec<u8>>,
-) -> Result<bool, ChainError> {
+fn read(log: &Log, found: &mut Option<DisputeFact>, bytes: &mut BTreeMap<Hash, Vec<u8>>) -> Result<bool, ChainError> {
     let mut keep = |shown: &[u8]| drop(bytes.insert(body_hash(shown), shown.to_vec()));
     let (packed, fills, started) = match log.data.topics().first().copied().unwrap_or_default() {
         Depository::DisputeStarted::SIGNATURE_HASH => {

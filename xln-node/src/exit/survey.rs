@@ -161,9 +161,8 @@ impl Report {
     #[must_use]
     pub fn total(&self, token: TokenId) -> (u128, u128) {
         let reserves = self.reserves.iter().filter(|r| r.token == token);
-        let (have, mut owe) = reserves.fold((0_u128, 0_u128), |(have, owe), r| {
-            (have.saturating_add(r.amount), owe.saturating_add(r.debts))
-        });
+        let (have, mut owe) = reserves
+            .fold((0_u128, 0_u128), |(have, owe), r| (have.saturating_add(r.amount), owe.saturating_add(r.debts)));
         let (mut expected, mut worst, mut worst_owe) = (have, have, owe);
         for found in self.subchannels.iter().flat_map(|s| &s.tokens).filter(|t| t.token == token) {
             expected = expected.saturating_add(found.expected);
@@ -350,7 +349,8 @@ impl<C: Chain> Survey<'_, C> {
         let plain = Body { tokens: body.tokens.clone(), clauses: Vec::new() };
         let splits = self.resolve(found, body, &registry, late, started_at);
         let splits = splits.or_else(|_| self.resolve(found, &plain, &registry, late, started_at)).unwrap_or_default();
-        let worst = worst_of(body, found.side).and_then(|body| self.resolve(found, &body, &registry, late, started_at).ok());
+        let worst =
+            worst_of(body, found.side).and_then(|body| self.resolve(found, &body, &registry, late, started_at).ok());
         let worst = worst.unwrap_or_default();
         let rows = splits.iter().map(|split| {
             let (expected, claim, owes) = shares(split, found.side);
@@ -528,12 +528,7 @@ impl<C: Chain> Survey<'_, C> {
     }
 
     /// Reserves come last: what is under way may still add to them.
-    async fn reserves(
-        &mut self,
-        tokens: &[TokenId],
-        under_way: bool,
-        to: Address,
-    ) -> Result<Vec<Reserve>, ChainError> {
+    async fn reserves(&mut self, tokens: &[TokenId], under_way: bool, to: Address) -> Result<Vec<Reserve>, ChainError> {
         let wait = under_way || !self.steps.is_empty();
         let mut reserves = Vec::new();
         for token in tokens.iter().copied() {
@@ -551,7 +546,12 @@ impl<C: Chain> Survey<'_, C> {
                 self.enforce(self.me, token, format!("own debts in token {}", token.0))?;
             } else if debts == 0 {
                 let withdraw = self.operate(&Operation::Withdraw { token, amount, to })?;
-                self.push(StepKind::Withdraw, None, format!("{amount} of token {}", token.0), (!wait).then_some(withdraw));
+                self.push(
+                    StepKind::Withdraw,
+                    None,
+                    format!("{amount} of token {}", token.0),
+                    (!wait).then_some(withdraw),
+                );
             }
         }
         Ok(reserves)
@@ -588,4 +588,3 @@ fn shares(split: &TokenSplit, side: Side) -> (u128, u128, u128) {
         None => (gets, 0, 0),
     }
 }
-

@@ -93,7 +93,9 @@ impl ExitArgs {
     #[cfg(not(feature = "rpc"))]
     fn on_chain(&self, _: &Estate) -> std::io::Result<bool> {
         let _ = print::report;
-        Err(std::io::Error::other("this build reaches no chain: build it with `cargo build -p xln-node --features rpc`"))
+        Err(std::io::Error::other(
+            "this build reaches no chain: build it with `cargo build -p xln-node --features rpc`",
+        ))
     }
 
     #[cfg(feature = "rpc")]

@@ -13,7 +13,10 @@ pub(super) fn report(estate: &Estate, reports: &[Report], as_json: bool) -> Stri
     if as_json {
         let found: Vec<Value> = reports.iter().map(report_json).collect();
         let backup = estate.is_from_backup();
-        return format!("{:#}\n", json!({"entity": estate.entity().to_string(), "from_backup": backup, "depositories": found}));
+        return format!(
+            "{:#}\n",
+            json!({"entity": estate.entity().to_string(), "from_backup": backup, "depositories": found})
+        );
     }
     let mut out = format!("entity {}\n", estate.entity());
     if estate.is_from_backup() {
@@ -69,9 +72,10 @@ fn tables(report: &Report) -> String {
         })
     });
     out += &table(&["peer", "lock", "way", "token", "amount", "secret", "until"], locks);
-    let claims = report.claims.iter().map(|c| {
-        vec![c.debtor.to_string(), c.token.0.to_string(), c.amount.to_string(), c.covered_by.to_string()]
-    });
+    let claims = report
+        .claims
+        .iter()
+        .map(|c| vec![c.debtor.to_string(), c.token.0.to_string(), c.amount.to_string(), c.covered_by.to_string()]);
     out += &table(&["debtor", "token", "owes on chain", "its reserve"], claims);
     let steps = report.steps.iter().map(|step| {
         let (now, deadline) = (report.now, step.deadline.map_or(String::new(), |d| d.0.to_string()));
@@ -179,9 +183,9 @@ fn step_json(step: &Step, now: UnixSeconds) -> Value {
 
 /// What could be sent now, in order.
 pub(super) fn transactions(reports: &[Report], as_json: bool) -> String {
-    let ready = reports.iter().flat_map(|report| {
-        report.steps.iter().filter(|step| step.is_ready(report.now)).map(|step| (step, report.now))
-    });
+    let ready = reports
+        .iter()
+        .flat_map(|report| report.steps.iter().filter(|step| step.is_ready(report.now)).map(|step| (step, report.now)));
     if as_json {
         let steps: Vec<Value> = ready.map(|(step, now)| step_json(step, now)).collect();
         return format!("{:#}\n", Value::Array(steps));
@@ -191,7 +195,13 @@ pub(super) fn transactions(reports: &[Report], as_json: bool) -> String {
         let until = step.deadline.map_or(String::new(), |deadline| format!(", until {}", deadline.0));
         let to = tx.to.map(|to| to.to_string()).unwrap_or_default();
         let data = hex::encode_prefixed(&tx.data);
-        Some(format!("# {}: {}{until}\nchain {} to {to} value {} data {data}\n", step.kind.name(), step.what, step.chain().0, tx.value))
+        Some(format!(
+            "# {}: {}{until}\nchain {} to {to} value {} data {data}\n",
+            step.kind.name(),
+            step.what,
+            step.chain().0,
+            tx.value
+        ))
     });
     lines.collect()
 }

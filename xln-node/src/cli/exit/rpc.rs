@@ -77,7 +77,9 @@ async fn execute(from: &From, how: &How, estate: &Estate) -> std::io::Result<boo
     let path = how.key.as_deref().ok_or_else(|| std::io::Error::other("a key is needed"))?;
     let key = key(path)?;
     if key.entity() != estate.entity() {
-        return Err(std::io::Error::other("the key is not this node's: print the steps with --dry-run and have them signed"));
+        return Err(std::io::Error::other(
+            "the key is not this node's: print the steps with --dry-run and have them signed",
+        ));
     }
     let to = how.to.unwrap_or_else(|| key.address());
     let clients = clients(from, estate).await?;
