@@ -65,8 +65,9 @@ impl Proxy {
         let thread = std::thread::spawn(move || {
             let mut stalled = Vec::new();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let client = reqwest::Client::new();
             let node = |body: String| {
-                let sent = reqwest::Client::new().post(&target).header("content-type", "application/json").body(body);
+                let sent = client.post(&target).header("content-type", "application/json").body(body);
                 runtime.block_on(async { sent.send().await?.text().await })
             };
             for request in requests.incoming_requests() {
