@@ -132,6 +132,16 @@ pub trait Chain: Clone + Send + Sync + 'static {
     /// The EIP-155 id.
     fn chain_id(&self) -> ChainId;
 
+    /// The EIP-155 id as the other side states it now, for the moments before something irrevocable: an address may come to
+    /// lead to another chain. Without another side it is [`Chain::chain_id`].
+    ///
+    /// # Errors
+    /// [`ChainError::Transport`].
+    fn identify(&self) -> impl Future<Output = Result<ChainId, ChainError>> + Send {
+        let id = self.chain_id();
+        async move { Ok(id) }
+    }
+
     /// The newest block.
     ///
     /// # Errors

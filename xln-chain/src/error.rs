@@ -8,6 +8,7 @@ use crate::codec::CodecError;
 use crate::contracts::depository::Depository::DepositoryErrors;
 use crate::contracts::entity_provider::EntityProvider::EntityProviderErrors;
 use crate::contracts::subcontract_provider::SubcontractProvider::SubcontractProviderErrors;
+use crate::quorum::Disagreement;
 
 /// Why something could not be read from, or done on, a chain.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,13 @@ pub enum ChainError {
     /// A value of the chain is beyond this crate's range.
     #[error("a value of the chain is out of range")]
     OutOfRange,
+    /// An answer of the node contradicts what was asked or what it said before: it lies, or several nodes answer behind one
+    /// address. Nothing was taken from it.
+    #[error("the chain's node contradicts itself: {0}")]
+    Contradiction(&'static str),
+    /// Too few endpoints of a [`QuorumChain`](crate::QuorumChain) gave one answer.
+    #[error(transparent)]
+    Disagreement(#[from] Box<Disagreement>),
     /// The node could not be reached or gave no usable answer. Try again later.
     #[error("the chain's node cannot be reached or gave no usable answer")]
     Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -140,7 +148,14 @@ impl ChainError {
     /// Whether the same request may succeed later without anybody changing it.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::UnknownBlock(_) | Self::Pending(_))
+        matches!(
+            self,
+            Self::Transport(_)
+                | Self::UnknownBlock(_)
+                | Self::Pending(_)
+                | Self::Contradiction(_)
+                | Self::Disagreement(_)
+        )
     }
 }
 

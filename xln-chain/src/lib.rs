@@ -1,5 +1,6 @@
 //! Everything between the rules of `xln-core` and an EVM chain: one trait for chains, an EVM inside this process, typed
-//! contract calls, and the watcher that turns blocks into facts. `docs/protocol.md` section 7 says what the facts mean.
+//! contract calls, the watcher that turns blocks into facts, a sender, and several endpoints as one chain. `docs/protocol.md`
+//! section 7 says what the facts mean, `docs/chain.md` what holds when chain or endpoints go wrong.
 #![forbid(unsafe_code)]
 
 mod chain;
@@ -12,9 +13,10 @@ pub mod deploy;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
+mod mempool;
+pub mod quorum;
 #[cfg(feature = "rpc")]
 pub mod rpc;
-#[cfg(feature = "rpc")]
 pub mod sender;
 pub mod watch;
 
@@ -24,9 +26,10 @@ pub use deploy::{Deployment, Periods, TestTokens};
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};
+pub use mempool::{Fees, Mempool, Signed};
+pub use quorum::QuorumChain;
 #[cfg(feature = "rpc")]
 pub use rpc::{RpcChain, RpcConfig};
-#[cfg(feature = "rpc")]
 pub use sender::{Sender, SenderConfig};
 pub use watch::{Cursor, WatchConfig, Watcher};
 

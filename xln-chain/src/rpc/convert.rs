@@ -16,9 +16,14 @@ pub(super) fn header(header: &RpcHeader) -> Header {
     }
 }
 
-/// Logs in blocks; a pending log has no business in an answer and is an error.
+/// Logs in blocks; a pending log has no business in an answer and is an error. So is one that was removed: its block is gone, and
+/// to leave it out would be to say that the block had none.
 pub(super) fn logs(logs: Vec<RpcLog>) -> Result<Vec<Log>, ChainError> {
-    logs.into_iter().filter(|log| !log.removed).map(|found| log(found).ok_or(ChainError::OutOfRange)).collect()
+    let kept = |found: RpcLog| match found.removed {
+        true => Err(ChainError::Contradiction("a log that was removed")),
+        false => log(found).ok_or(ChainError::OutOfRange),
+    };
+    logs.into_iter().map(kept).collect()
 }
 
 fn log(log: RpcLog) -> Option<Log> {

@@ -2,11 +2,12 @@
 //! retried by alloy's layer, each has a time limit, and transactions are signed here: no key leaves the process.
 
 mod convert;
+mod http;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::consensus::{SignableTransaction, TxEip1559};
+use alloy::consensus::{SignableTransaction, Transaction as _, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::Ethereum;
@@ -14,6 +15,7 @@ use alloy::providers::{Provider, RootProvider, WsConnect};
 use alloy::rpc::client::{ClientBuilder, RpcClient};
 use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::transports::layers::{RateLimitRetryPolicy, RetryBackoffLayer};
+use alloy::transports::ws::WebSocketConfig;
 use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
 use alloy_primitives::{B256, Bytes, Signature, TxKind, U256};
 use tokio::sync::Mutex;
@@ -22,6 +24,8 @@ use xln_core::types::{Address, ChainId, Hash};
 
 use crate::chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
 use crate::error::ChainError;
+use crate::mempool::Mempool;
+pub use crate::mempool::{Fees, Signed};
 
 /// Where a node is and how patient this side is with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +44,9 @@ pub struct RpcConfig {
     pub poll_interval: Duration,
     /// How long [`Chain::confirm`] waits for a block.
     pub confirm_timeout: Duration,
+    /// The longest answer that is read, in bytes: what is longer ends as [`ChainError::Transport`]. Ranges of logs are the
+    /// longest honest answers; see [`WatchConfig::batch_range`](crate::WatchConfig::batch_range).
+    pub max_answer_bytes: usize,
     /// What is added to estimated gas, in percent: the state may change before the block.
     pub gas_margin_percent: u64,
 }
@@ -56,27 +63,10 @@ impl RpcConfig {
             backoff: Duration::from_millis(300),
             poll_interval: Duration::from_millis(500),
             confirm_timeout: Duration::from_secs(180),
+            max_answer_bytes: 64 << 20,
             gas_margin_percent: 20,
         }
     }
-}
-
-/// What a transaction pays for gas, in wei per gas (EIP-1559).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Fees {
-    /// The most, base fee included.
-    pub max: u128,
-    /// The most that goes to the block's producer.
-    pub priority: u128,
-}
-
-/// A transaction as it goes to a node.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Signed {
-    /// Its hash.
-    pub hash: Hash,
-    /// Its bytes.
-    pub raw: Vec<u8>,
 }
 
 /// Handle of a chain behind JSON-RPC. It needs a tokio runtime.
@@ -96,12 +86,23 @@ impl RpcChain {
     /// # Errors
     /// [`ChainError::Transport`] for a bad address or an unreachable node, [`ChainError::WrongChain`].
     pub async fn connect(config: RpcConfig) -> Result<Self, ChainError> {
-        let client = connect(&config).await?;
-        let chain =
-            Self { provider: RootProvider::new(client), config: Arc::new(config), sending: Arc::new(Mutex::new(())) };
-        let found = ChainId(chain.ask(chain.provider.get_chain_id()).await?);
-        let expected = chain.config.chain;
+        let expected = config.chain;
+        let chain = Self::connect_any(config).await?;
+        let found = chain.config.chain;
         if found == expected { Ok(chain) } else { Err(ChainError::WrongChain { expected, found }) }
+    }
+
+    /// Connects to whatever chain answers; [`RpcConfig::chain`] becomes its id. What is signed then is for that chain: compare
+    /// it with what you know.
+    ///
+    /// # Errors
+    /// [`ChainError::Transport`] for a bad address or an unreachable node.
+    pub async fn connect_any(mut config: RpcConfig) -> Result<Self, ChainError> {
+        let client = connect(&config).await?;
+        let provider = RootProvider::new(client);
+        let asked = tokio::time::timeout(config.request_timeout, provider.get_chain_id()).await.map_err(transport)?;
+        config.chain = ChainId(asked.map_err(convert::error)?);
+        Ok(Self { provider, config: Arc::new(config), sending: Arc::new(Mutex::new(())) })
     }
 
     /// How it was configured.
@@ -123,100 +124,42 @@ impl RpcChain {
         }
     }
 
-    /// Number of an account's transactions in blocks up to `block`, or up to the newest.
-    ///
-    /// # Errors
-    /// [`ChainError::Transport`].
-    pub async fn nonce(&self, account: Address, block: Option<u64>) -> Result<u64, ChainError> {
-        let request = self.provider.get_transaction_count(account.into());
-        let block = block.map_or(BlockId::latest(), BlockId::number);
-        self.ask(request.block_id(block)).await
-    }
-
-    /// Number of an account's transactions, those included that the node knows and that wait for a block.
-    ///
-    /// # Errors
-    /// [`ChainError::Transport`].
-    pub async fn pending_nonce(&self, account: Address) -> Result<u64, ChainError> {
-        self.ask(self.provider.get_transaction_count(account.into()).pending()).await
-    }
-
-    /// What the node finds adequate now.
-    ///
-    /// # Errors
-    /// [`ChainError::Transport`].
-    pub async fn fees(&self) -> Result<Fees, ChainError> {
-        let found = self.ask(self.provider.estimate_eip1559_fees()).await?;
-        Ok(Fees { max: found.max_fee_per_gas, priority: found.max_priority_fee_per_gas })
-    }
-
-    /// Gas for a transaction upon the pending state, with the configured margin; what is stated, if it states a limit.
-    ///
-    /// # Errors
-    /// [`ChainError::Reverted`], [`ChainError::Halted`], [`ChainError::Transport`].
-    pub async fn estimate(&self, from: Address, transaction: &Transaction) -> Result<u64, ChainError> {
-        if let Some(limit) = transaction.gas_limit {
-            return Ok(limit);
-        }
-        let found = self.ask(self.provider.estimate_gas(request(from, transaction))).await?;
-        let margin = found.saturating_mul(self.config.gas_margin_percent).checked_div(100).unwrap_or(0);
-        Ok(found.saturating_add(margin))
-    }
-
-    /// Signs a transaction with a nonce, a gas limit and fees.
-    ///
-    /// # Errors
-    /// [`ChainError::Sign`].
-    pub fn sign(
-        &self,
-        key: &LocalSigner,
-        transaction: &Transaction,
-        nonce: u64,
-        gas_limit: u64,
-        fees: Fees,
-    ) -> Result<Signed, ChainError> {
-        let unsigned = TxEip1559 {
-            chain_id: self.config.chain.0,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: fees.max,
-            max_priority_fee_per_gas: fees.priority,
-            to: transaction.to.map_or(TxKind::Create, |to| TxKind::Call(to.into())),
-            value: transaction.value,
-            access_list: Default::default(),
-            input: transaction.data.clone(),
-        };
-        let compact = key.sign_digest(&Hash(unsigned.signature_hash().0))?;
-        let compact: &[u8; 64] = compact.as_bytes().try_into().map_err(|_| ChainError::OutOfRange)?;
-        let signed = unsigned.into_signed(Signature::from_erc2098(compact));
-        Ok(Signed { hash: Hash(signed.hash().0), raw: signed.encoded_2718() })
-    }
-
-    /// Hands a signed transaction to the node. One that the node knows already counts as handed over.
-    ///
-    /// # Errors
-    /// [`ChainError::Unacceptable`] if the node refuses it, [`ChainError::Transport`].
-    pub async fn broadcast(&self, signed: &Signed) -> Result<(), ChainError> {
-        let sent = tokio::time::timeout(self.config.request_timeout, self.provider.send_raw_transaction(&signed.raw));
-        match sent.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if convert::is_known(&error) => Ok(()),
-            Ok(Err(error @ TransportError::ErrorResp(_))) => Err(ChainError::Unacceptable(Box::new(error))),
-            Ok(Err(error)) => Err(ChainError::Transport(Box::new(error))),
-            Err(late) => Err(ChainError::Transport(Box::new(late))),
-        }
-    }
-
-    /// Receipts do not carry revert data: executing it again upon the block before shows it, in most cases exactly.
+    /// Receipts do not carry revert data: executing it again upon the block before shows it, in most cases exactly. A node
+    /// that refuses to, having forgotten that block's state, does not keep anybody from the receipt.
     async fn revert_data(&self, transaction: B256, number: u64) -> Result<Option<Bytes>, ChainError> {
         let Some(found) = self.ask(self.provider.get_transaction_by_hash(transaction)).await? else { return Ok(None) };
         let block = BlockId::number(number.saturating_sub(1));
-        let again = self.ask(Provider::call(&self.provider, found.into()).block(block)).await;
-        match again {
-            Err(ChainError::Reverted { data, .. }) => Ok(Some(data)),
-            Err(error @ ChainError::Transport(_)) => Err(error),
-            _ => Ok(None),
+        let again = Provider::call(&self.provider, found.into()).block(block);
+        match tokio::time::timeout(self.config.request_timeout, again.into_future()).await {
+            Ok(Ok(_)) => Ok(None),
+            Ok(Err(TransportError::ErrorResp(payload))) => Ok(payload.as_revert_data()),
+            Ok(Err(error)) => Err(transport(error)),
+            Err(late) => Err(transport(late)),
         }
+    }
+
+    /// The number of the block with the account's transaction of this nonce: it has more transactions there than in the
+    /// block before. `None` if it has not used the nonce up to `last`.
+    async fn block_of(&self, account: Address, nonce: u64, last: u64) -> Result<Option<u64>, ChainError> {
+        if self.nonce(account, Some(last)).await? <= nonce {
+            return Ok(None);
+        }
+        // Up to `low` the nonce is not used, at `high` it is.
+        let (mut low, mut high, mut step) = (None, last, 1_u64);
+        while low.is_none() {
+            let Some(probe) = high.checked_sub(step) else { break };
+            if self.nonce(account, Some(probe)).await? > nonce {
+                (high, step) = (probe, step.saturating_mul(2));
+            } else {
+                low = Some(probe);
+            }
+        }
+        let mut low = low.unwrap_or(0);
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            if self.nonce(account, Some(middle)).await? > nonce { high = middle } else { low = middle }
+        }
+        Ok(Some(high))
     }
 }
 
@@ -232,12 +175,17 @@ async fn connect(config: &RpcConfig) -> Result<RpcClient, ChainError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url: reqwest::Url = config.url.parse().map_err(transport)?;
     if matches!(url.scheme(), "ws" | "wss") {
-        let socket =
-            WsConnect::new(config.url.as_str()).with_max_retries(config.retries).with_retry_interval(config.backoff);
+        let size = Some(config.max_answer_bytes);
+        let frames = WebSocketConfig::default().max_message_size(size).max_frame_size(size);
+        let socket = WsConnect::new(config.url.as_str())
+            .with_max_retries(config.retries)
+            .with_retry_interval(config.backoff)
+            .with_config(frames);
         return builder.ws(socket).await.map_err(transport);
     }
     let http = reqwest::Client::builder().timeout(config.request_timeout).build().map_err(transport)?;
-    Ok(builder.http_with_client(http, url))
+    let is_local = url.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]");
+    Ok(builder.transport(http::Bounded::new(http, url, config.max_answer_bytes), is_local))
 }
 
 fn transport(error: impl std::error::Error + Send + Sync + 'static) -> ChainError {
@@ -260,6 +208,10 @@ fn filter(wanted: &LogFilter) -> Filter {
 impl Chain for RpcChain {
     fn chain_id(&self) -> ChainId {
         self.config.chain
+    }
+
+    async fn identify(&self) -> Result<ChainId, ChainError> {
+        Ok(ChainId(self.ask(self.provider.get_chain_id()).await?))
     }
 
     async fn head(&self) -> Result<Header, ChainError> {
@@ -329,5 +281,76 @@ impl Chain for RpcChain {
 
     async fn balance(&self, account: Address) -> Result<U256, ChainError> {
         self.ask(self.provider.get_balance(account.into())).await
+    }
+}
+
+impl Mempool for RpcChain {
+    async fn nonce(&self, account: Address, block: Option<u64>) -> Result<u64, ChainError> {
+        let request = self.provider.get_transaction_count(account.into());
+        let block = block.map_or(BlockId::latest(), BlockId::number);
+        self.ask(request.block_id(block)).await
+    }
+
+    async fn pending_nonce(&self, account: Address) -> Result<u64, ChainError> {
+        self.ask(self.provider.get_transaction_count(account.into()).pending()).await
+    }
+
+    async fn user_of(&self, account: Address, nonce: u64, block: u64) -> Result<Option<Hash>, ChainError> {
+        let Some(number) = self.block_of(account, nonce, block).await? else { return Ok(None) };
+        let found = self.ask(self.provider.get_block_by_number(BlockNumberOrTag::Number(number)).full()).await?;
+        let transactions = found.map(|block| block.transactions.into_transactions_vec()).unwrap_or_default();
+        let account: alloy_primitives::Address = account.into();
+        let user = transactions.into_iter().find(|tx| tx.inner.signer() == account && tx.nonce() == nonce);
+        Ok(user.map(|tx| Hash(tx.inner.hash().0)))
+    }
+
+    async fn fees(&self) -> Result<Fees, ChainError> {
+        let found = self.ask(self.provider.estimate_eip1559_fees()).await?;
+        Ok(Fees { max: found.max_fee_per_gas, priority: found.max_priority_fee_per_gas })
+    }
+
+    async fn estimate(&self, from: Address, transaction: &Transaction) -> Result<u64, ChainError> {
+        if let Some(limit) = transaction.gas_limit {
+            return Ok(limit);
+        }
+        let found = self.ask(self.provider.estimate_gas(request(from, transaction))).await?;
+        let margin = found.saturating_mul(self.config.gas_margin_percent).checked_div(100).unwrap_or(0);
+        Ok(found.saturating_add(margin))
+    }
+
+    fn sign(
+        &self,
+        key: &LocalSigner,
+        transaction: &Transaction,
+        nonce: u64,
+        gas_limit: u64,
+        fees: Fees,
+    ) -> Result<Signed, ChainError> {
+        let unsigned = TxEip1559 {
+            chain_id: self.config.chain.0,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: fees.max,
+            max_priority_fee_per_gas: fees.priority,
+            to: transaction.to.map_or(TxKind::Create, |to| TxKind::Call(to.into())),
+            value: transaction.value,
+            access_list: Default::default(),
+            input: transaction.data.clone(),
+        };
+        let compact = key.sign_digest(&Hash(unsigned.signature_hash().0))?;
+        let compact: &[u8; 64] = compact.as_bytes().try_into().map_err(|_| ChainError::OutOfRange)?;
+        let signed = unsigned.into_signed(Signature::from_erc2098(compact));
+        Ok(Signed { hash: Hash(signed.hash().0), raw: signed.encoded_2718() })
+    }
+
+    async fn broadcast(&self, signed: &Signed) -> Result<(), ChainError> {
+        let sent = tokio::time::timeout(self.config.request_timeout, self.provider.send_raw_transaction(&signed.raw));
+        match sent.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if convert::is_known(&error) => Ok(()),
+            Ok(Err(error @ TransportError::ErrorResp(_))) => Err(ChainError::Unacceptable(Box::new(error))),
+            Ok(Err(error)) => Err(ChainError::Transport(Box::new(error))),
+            Err(late) => Err(ChainError::Transport(Box::new(late))),
+        }
     }
 }

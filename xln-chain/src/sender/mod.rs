@@ -3,7 +3,19 @@
 //!
 //! An action gets a nonce, and what is signed is stored before anybody sees it. Everything signed for one action has the
 //! same nonce, so at most one of it can ever be executed; another nonce is taken only after something else has used up the
-//! first one beyond the confirmation depth.
+//! first one beyond the confirmation depth, and the chain shows what that is.
+//!
+//! **Fees** of one action only rise: with every `stall_blocks` blocks that it stands in none, and when it gets another nonce;
+//! a restart forgets none. They end at `max_fee`, which is offered in full before the sender waits for the chain to become
+//! cheaper.
+//!
+//! **When it is in.** Let a transaction that pays `max_fee` be in one of the next `I` blocks. One action is in a block at most
+//! `stall_blocks * n + I` blocks after it was submitted, `n = 1 + ln(max_fee / first fee) / ln(1 + bump_percent / 100)` rounded
+//! up, if [`Sender::drive`] runs for each block; each reorganisation that drops it costs the blocks that it replaced and `I`
+//! again, and a nonce that something else has taken `confirmations + I`. With the default configuration, a first fee of
+//! 20 gwei and `I` = 3: `n` = 34 if fees only creep, so at most 173 blocks, 35 minutes at 12 s. A fee that a node's estimate
+//! follows needs one step, so 8 blocks. A dispute window should be no less than twice the greater of them, with what the
+//! watcher needs to see a block (one poll) and the longest outage added.
 
 mod outbox;
 
@@ -11,11 +23,16 @@ use std::collections::BTreeMap;
 
 use xln_core::crypto::LocalSigner;
 
-use crate::chain::{Chain, Header, Receipt, Transaction};
+use crate::chain::{Header, Receipt, Transaction};
 use crate::error::ChainError;
-use crate::rpc::{Fees, RpcChain};
+use crate::mempool::{Fees, Mempool};
 use outbox::Entry;
 pub use outbox::{MemoryOutbox, Outbox};
+
+/// How much more than the transaction in its place a node wants of another one, in percent.
+const LEAST_BUMP_PERCENT: u128 = 10;
+/// What a transfer to oneself takes.
+const TRANSFER_GAS: u64 = 21_000;
 
 /// When a sender is sure, and when it pays more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,28 +78,41 @@ pub struct Settled {
 
 /// Sends the actions of one key on one chain. There must be no other sender of that key.
 #[derive(Debug)]
-pub struct Sender<O> {
-    chain: RpcChain,
+pub struct Sender<O, C> {
+    chain: C,
     key: LocalSigner,
     config: SenderConfig,
     outbox: O,
     entries: BTreeMap<u64, Entry>,
     /// Actions whose nonce something else has used up, and the block in which that was seen first.
     robbed: BTreeMap<u64, Header>,
+    /// The first nonce that no action of this process has had.
+    unused: u64,
+    gap: Option<Gap>,
 }
 
-impl<O: Outbox> Sender<O> {
+/// A nonce before those of the actions that neither a block nor the node has anything for: nothing moves before it is used.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    nonce: u64,
+    /// Head when it was noticed, or when something was sent for it last.
+    since: u64,
+    /// What was offered for it.
+    paid: Option<Fees>,
+}
+
+impl<O: Outbox, C: Mempool> Sender<O, C> {
     /// Goes on with what the outbox holds.
     ///
     /// # Errors
     /// [`SenderError::Outbox`], [`SenderError::Corrupt`].
-    pub fn new(chain: RpcChain, key: LocalSigner, config: SenderConfig, outbox: O) -> Result<Self, SenderError> {
-        let mut entries = BTreeMap::new();
+    pub fn new(chain: C, key: LocalSigner, config: SenderConfig, outbox: O) -> Result<Self, SenderError> {
+        let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         for (id, bytes) in outbox.load().map_err(store)? {
             let entry = wincode::deserialize_exact(&bytes).map_err(|_| SenderError::Corrupt(id))?;
             entries.insert(id, entry);
         }
-        Ok(Self { chain, key, config, outbox, entries, robbed: BTreeMap::new() })
+        Ok(Self { chain, key, config, outbox, entries, robbed: BTreeMap::new(), unused: 0, gap: None })
     }
 
     /// Ids of all actions that are not forgotten.
@@ -113,22 +143,39 @@ impl<O: Outbox> Sender<O> {
     /// Looks after all actions once: sends again, pays more, gives what became final. Call it with every new block.
     ///
     /// # Errors
-    /// The first error; the next call goes on where this one ended.
+    /// The first error, if nothing became final; every action was looked after all the same, as far as the chain answered.
     pub async fn drive(&mut self) -> Result<Vec<Settled>, SenderError> {
         let head = self.chain.head().await?;
         let mut settled = Vec::new();
+        let mut failed = None;
         let mut order: Vec<(u64, u64)> = self.entries.iter().map(|(id, entry)| (entry.nonce, *id)).collect();
         order.sort_unstable();
         for (_, id) in order {
-            match self.found(id).await? {
-                Some(receipt) if receipt.number.saturating_add(self.config.confirmations) <= head.number => {
-                    settled.push(Settled { id, receipt });
-                }
-                Some(_) => {}
-                None => self.push(id, &head).await?,
+            match self.look_after(id, &head).await {
+                Ok(outcome) => settled.extend(outcome),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(settled)
+        if let Err(error) = self.fill_gap(&head).await {
+            failed = failed.or(Some(error));
+        }
+        match failed {
+            Some(error) if settled.is_empty() => Err(error),
+            _ => Ok(settled),
+        }
+    }
+
+    async fn look_after(&mut self, id: u64, head: &Header) -> Result<Option<Settled>, SenderError> {
+        let Some(receipt) = self.found(id).await? else {
+            self.push(id, head).await?;
+            return Ok(None);
+        };
+        if receipt.number.saturating_add(self.config.confirmations) > head.number {
+            return Ok(None);
+        }
+        // A node that is on another branch has receipts of blocks that do not stand.
+        let stands = self.chain.header(receipt.number).await?.is_some_and(|header| header.hash == receipt.block);
+        Ok(stands.then_some(Settled { id, receipt }))
     }
 
     /// Forgets an action whose outcome is final and known to whoever asked for it.
@@ -156,7 +203,7 @@ impl<O: Outbox> Sender<O> {
     async fn push(&mut self, id: u64, head: &Header) -> Result<(), SenderError> {
         let Some(entry) = self.entries.get(&id).cloned() else { return Ok(()) };
         if self.chain.nonce(self.key.address(), Some(head.number)).await? > entry.nonce {
-            if !self.is_robbed(id, head).await? || self.found(id).await?.is_some() {
+            if !self.is_robbed(id, head).await? || !self.is_proven(&entry, head).await? {
                 return Ok(());
             }
             self.renumber(id, entry, head).await?;
@@ -165,6 +212,17 @@ impl<O: Outbox> Sender<O> {
         }
         self.robbed.remove(&id);
         self.broadcast(id).await
+    }
+
+    /// That a receipt is missing proves nothing: nodes forget them, and may be behind. Only what has used the nonce, if it is
+    /// nothing of this action's, proves that the action did not happen.
+    async fn is_proven(&self, entry: &Entry, head: &Header) -> Result<bool, SenderError> {
+        let (expected, found) = (self.chain.chain_id(), self.chain.identify().await?);
+        if found != expected {
+            return Err(ChainError::WrongChain { expected, found }.into());
+        }
+        let user = self.chain.user_of(self.key.address(), entry.nonce, head.number).await?;
+        Ok(user.is_some_and(|hash| entry.attempts.iter().all(|attempt| attempt.hash != hash)))
     }
 
     /// Something else has the action's nonce in the block `head`: whether that is final. Only recent state is asked for, since
@@ -178,9 +236,11 @@ impl<O: Outbox> Sender<O> {
         Ok(stands && seen.number.saturating_add(self.config.confirmations) <= head.number)
     }
 
-    /// Nothing that was signed before can be executed any more: the same action starts anew.
+    /// Nothing that was signed before can be executed any more: the same action starts anew, and pays no less.
     async fn renumber(&mut self, id: u64, mut entry: Entry, head: &Header) -> Result<(), SenderError> {
-        let fees = self.capped(self.chain.fees().await?);
+        let wanted = self.chain.fees().await?;
+        let paid = entry.attempts.last().map_or(wanted, outbox::Attempt::fees);
+        let fees = self.capped(Fees { max: wanted.max.max(paid.max), priority: wanted.priority.max(paid.priority) });
         entry.nonce = self.next_nonce().await?;
         let signed = self.chain.sign(&self.key, &entry.transaction(), entry.nonce, entry.gas_limit, fees)?;
         entry.attempts.clear();
@@ -189,21 +249,61 @@ impl<O: Outbox> Sender<O> {
         self.store(id, entry)
     }
 
-    /// Replaces the last attempt by one that pays more, unless that would pass the limit.
+    /// Replaces the last attempt by one that pays more, as far as the limit allows.
     async fn bump(&mut self, id: u64, mut entry: Entry, head: &Header) -> Result<(), SenderError> {
         let Some(last) = entry.attempts.last().map(outbox::Attempt::fees) else { return Ok(()) };
-        let wanted = self.chain.fees().await?;
-        let raised = |fee: u128| {
-            let more = fee.saturating_mul(self.config.bump_percent).checked_div(100).unwrap_or(0);
-            fee.saturating_add(more).saturating_add(1)
-        };
-        let fees = Fees { max: raised(last.max).max(wanted.max), priority: raised(last.priority).max(wanted.priority) };
-        if fees.max > self.config.max_fee {
-            return Ok(());
-        }
+        let Some(fees) = self.raised(last).await? else { return Ok(()) };
         entry.add(self.chain.sign(&self.key, &entry.transaction(), entry.nonce, entry.gas_limit, fees)?, fees);
         entry.since = head.number;
         self.store(id, entry)
+    }
+
+    /// Fees above these that a node takes for a replacement; `None` if the limit leaves no room.
+    async fn raised(&self, last: Fees) -> Result<Option<Fees>, SenderError> {
+        let wanted = self.chain.fees().await?;
+        let more = |fee: u128, percent: u128| {
+            let more = fee.saturating_mul(percent).checked_div(100).unwrap_or(0);
+            fee.saturating_add(more).saturating_add(1)
+        };
+        let percent = self.config.bump_percent.max(LEAST_BUMP_PERCENT);
+        let fees = self.capped(Fees {
+            max: more(last.max, percent).max(wanted.max),
+            priority: more(last.priority, percent).max(wanted.priority),
+        });
+        Ok((fees.max >= more(last.max, LEAST_BUMP_PERCENT)).then_some(fees))
+    }
+
+    /// Uses up a nonce that blocks the way of the actions, with a transfer of nothing to oneself: a block that was dropped may
+    /// have taken somebody's transaction with it for good. The actions themselves keep their nonces, or they could happen twice.
+    async fn fill_gap(&mut self, head: &Header) -> Result<(), SenderError> {
+        let account = self.key.address();
+        let Some(lowest) = self.entries.values().map(|entry| entry.nonce).min() else {
+            self.gap = None;
+            return Ok(());
+        };
+        let nonce = self.chain.nonce(account, Some(head.number)).await?;
+        if nonce >= lowest {
+            self.gap = None;
+            return Ok(());
+        }
+        let fresh = Gap { nonce, since: head.number, paid: None };
+        let gap = *self.gap.insert(self.gap.filter(|gap| gap.nonce == nonce).unwrap_or(fresh));
+        if head.number.saturating_sub(gap.since) < self.config.stall_blocks.max(1) {
+            return Ok(());
+        }
+        let fees = match gap.paid {
+            Some(paid) => self.raised(paid).await?,
+            None if self.chain.pending_nonce(account).await? > nonce => None,
+            None => Some(self.capped(self.chain.fees().await?)),
+        };
+        let Some(fees) = fees else { return Ok(()) };
+        self.gap = Some(Gap { nonce, since: head.number, paid: Some(fees) });
+        let nothing = Transaction { to: Some(account), ..Transaction::default() };
+        let signed = self.chain.sign(&self.key, &nothing, nonce, TRANSFER_GAS, fees)?;
+        match self.chain.broadcast(&signed).await {
+            Ok(()) | Err(ChainError::Unacceptable(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Hands the last attempt to the node. A refusal is no error of the action: the next round sees what to do.
@@ -219,7 +319,7 @@ impl<O: Outbox> Sender<O> {
     async fn next_nonce(&self) -> Result<u64, SenderError> {
         let used = self.chain.nonce(self.key.address(), None).await?;
         let own = self.entries.values().map(|entry| entry.nonce.saturating_add(1)).max();
-        Ok(own.map_or(used, |own| own.max(used)))
+        Ok(own.map_or(used, |own| own.max(used)).max(self.unused))
     }
 
     fn capped(&self, fees: Fees) -> Fees {
@@ -230,6 +330,7 @@ impl<O: Outbox> Sender<O> {
     fn store(&mut self, id: u64, entry: Entry) -> Result<(), SenderError> {
         let bytes = wincode::serialize(&entry).map_err(|_| SenderError::Corrupt(id))?;
         self.outbox.put(id, &bytes).map_err(store)?;
+        self.unused = self.unused.max(entry.nonce.saturating_add(1));
         self.entries.insert(id, entry);
         Ok(())
     }

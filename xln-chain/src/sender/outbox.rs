@@ -7,7 +7,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use xln_core::types::{Address, Hash};
 
 use crate::chain::Transaction;
-use crate::rpc::{Fees, Signed};
+use crate::mempool::{Fees, Signed};
 
 /// Durable memory of a sender. Bytes are opaque; names are the caller's ids of its actions.
 pub trait Outbox {

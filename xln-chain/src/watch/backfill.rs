@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xln_core::chain::{ChainFact, REMEMBERED_POINTS};
 
-use super::{Watcher, decode, sightings};
+use super::{Watcher, block, check_order, decode, sightings};
 use crate::chain::{Chain, Header, Log};
 use crate::error::ChainError;
 
@@ -25,8 +25,12 @@ impl Watcher {
         if !self.standing.is_empty() || head.number < margin || last < first {
             return Ok(false);
         }
-        let Some(end) = chain.header(last).await? else { return Ok(true) };
+        let Some(end) = block(chain, last).await? else { return Ok(true) };
         let logs = chain.logs_between(first, last, &self.filter).await?;
+        check_order(&self.filter, &logs)?;
+        if logs.iter().any(|log| !(first..=last).contains(&log.number)) {
+            return Err(ChainError::Contradiction("logs of another range"));
+        }
         let mut blocks: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
         for log in logs {
             blocks.entry(log.number).or_default().push(log);
@@ -34,7 +38,7 @@ impl Watcher {
         blocks.entry(last).or_default();
         let mut read = Vec::new();
         for (number, logs) in blocks {
-            let header = chain.header(number).await?.ok_or(ChainError::UnknownBlock(end.hash))?;
+            let header = block(chain, number).await?.ok_or(ChainError::UnknownBlock(end.hash))?;
             if logs.iter().any(|log| log.block != header.hash) {
                 return Err(ChainError::UnknownBlock(header.hash));
             }
@@ -44,9 +48,9 @@ impl Watcher {
             }
         }
         // Both ends are still what they were: so is everything between them.
-        let still = chain.header(last).await?.is_some_and(|header| header.hash == end.hash);
+        let still = block(chain, last).await?.is_some_and(|header| header.hash == end.hash);
         let tip_stands = match tip {
-            Some(tip) => chain.header(tip.number).await?.is_some_and(|header| header.hash == tip.hash),
+            Some(tip) => block(chain, tip.number).await?.is_some_and(|header| header.hash == tip.hash),
             None => true,
         };
         if !still || !tip_stands {

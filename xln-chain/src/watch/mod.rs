@@ -16,7 +16,7 @@ use xln_core::types::{Address, ChainId, EntityId, Hash, HashKind, Pair, Reveal, 
 pub use cursor::{Cursor, CursorError, CursorPoint, Sighting};
 use decode::Content;
 
-use crate::chain::{Chain, Header, LogFilter};
+use crate::chain::{Chain, Header, Log, LogFilter};
 use crate::deploy::Deployment;
 use crate::error::ChainError;
 
@@ -39,7 +39,7 @@ pub struct WatchConfig {
     pub confirmations: u64,
     /// The first block to look at, such as the one that deployed the contracts.
     pub start: u64,
-    /// Blocks that one poll reads one by one at most, not 0.
+    /// Blocks that one poll reads one by one at most beyond the `confirmations`, not 0.
     pub batch_blocks: u64,
     /// Blocks that one request for old logs spans at most, not 0.
     pub batch_range: u64,
@@ -169,8 +169,9 @@ impl Watcher {
         let mut gone = None;
         while let Some(tip) = self.tip() {
             if tip.number <= head.number {
-                match chain.header(tip.number).await? {
+                match block(chain, tip.number).await? {
                     Some(header) if header.hash == tip.hash => break,
+                    Some(other) if self.standing.is_empty() => corroborate(chain, head, &other).await?,
                     Some(_) => {}
                     // It has a later head and not this block: two nodes answer, and one is behind.
                     None => return Ok(false),
@@ -186,6 +187,11 @@ impl Watcher {
             }
         }
         if let Some(number) = gone {
+            // Another chain's blocks look like a deep reorganisation of this one.
+            let found = chain.identify().await?;
+            if found != self.chain {
+                return Err(ChainError::WrongChain { expected: self.chain, found });
+            }
             self.reveals.retain(|_, (at, _)| *at < number);
             facts.push(ChainFact::Reorganised { chain: self.chain, number });
         }
@@ -202,7 +208,10 @@ impl Watcher {
         let standing = self.standing.iter().map(|b| CursorPoint { number: b.header.number, hash: b.header.hash });
         let mut known = self.confirmed.iter().copied().chain(standing).filter(|point| point.number <= head.number);
         match known.next_back() {
-            Some(point) => Ok(chain.header(point.number).await?.is_none_or(|header| header.hash == point.hash)),
+            Some(point) => match block(chain, point.number).await? {
+                Some(other) if other.hash != point.hash => corroborate(chain, head, &other).await.map(|()| false),
+                _ => Ok(true),
+            },
             None => Ok(true),
         }
     }
@@ -215,16 +224,19 @@ impl Watcher {
         }
     }
 
-    /// Reads the blocks above the tip.
+    /// Reads the blocks above the tip: one batch above as many as it takes to confirm one, so that a poll short of the head
+    /// never comes back empty.
     async fn extend<C: Chain>(&mut self, chain: &C, head: &Header) -> Result<(), ChainError> {
-        for _ in 0..self.config.batch_blocks.max(1) {
+        let most = self.config.batch_blocks.max(1).saturating_add(self.config.confirmations);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        while self.standing.len() < most {
             let tip = self.tip();
             let number = tip.map_or(self.config.start, |tip| tip.number.saturating_add(1));
             if number > head.number {
                 break;
             }
             // Not there or on another parent: the chain has just changed, the next poll will see how.
-            let Some(header) = chain.header(number).await? else { break };
+            let Some(header) = block(chain, number).await? else { break };
             if tip.is_some_and(|tip| tip.hash != header.parent) {
                 break;
             }
@@ -232,6 +244,10 @@ impl Watcher {
                 Err(ChainError::UnknownBlock(_)) => break,
                 logs => logs?,
             };
+            check_order(&self.filter, &logs)?;
+            if logs.iter().any(|log| log.block != header.hash || log.number != header.number) {
+                return Err(ChainError::Contradiction("logs of another block"));
+            }
             let content = decode::content(&self.config, self.chain, &header, &logs)?;
             for sighting in sightings(&content) {
                 self.found(&sighting);
@@ -250,9 +266,13 @@ impl Watcher {
     }
 
     /// Confirms what is deep enough, then gives up what was lost for long enough, then sights the rest.
+    ///
+    /// Only blocks that were read and linked here count for what stands on a block: the head may be of another branch, or of
+    /// another node.
     fn report(&mut self, head: &Header, facts: &mut Vec<ChainFact>) {
         let mut again = BTreeSet::new();
-        while self.standing.front().is_some_and(|block| self.is_confirmed(&block.header, head)) {
+        let read = self.tip().map_or(0, |tip| tip.number);
+        while self.standing.front().is_some_and(|block| self.is_confirmed(&block.header, read)) {
             let Some(block) = self.standing.pop_front() else { break };
             again.extend(sightings(&block.content).map(|s| (s.key, s.pair)));
             facts.push(self.confirm(&block.header, block.content));
@@ -266,8 +286,8 @@ impl Watcher {
         }
     }
 
-    fn is_confirmed(&self, header: &Header, head: &Header) -> bool {
-        header.number.saturating_add(self.config.confirmations) <= head.number
+    fn is_confirmed(&self, header: &Header, read: u64) -> bool {
+        header.number.saturating_add(self.config.confirmations) <= read
     }
 
     fn confirm(&mut self, header: &Header, content: Content) -> ChainFact {
@@ -317,6 +337,37 @@ impl Watcher {
         facts.extend(vanished.iter().map(|(key, pair)| ChainFact::Vanished { key: *key, pair: *pair }));
         again.extend(vanished);
     }
+}
+
+/// A block by its number, and no other.
+async fn block<C: Chain>(chain: &C, number: u64) -> Result<Option<Header>, ChainError> {
+    let found = chain.header(number).await?;
+    match found {
+        Some(header) if header.number != number => Err(ChainError::Contradiction("a block of another number")),
+        _ => Ok(found),
+    }
+}
+
+/// Nobody takes back what was confirmed because of one answer: the block that is said to be there instead must carry the
+/// next one, or be the head.
+async fn corroborate<C: Chain>(chain: &C, head: &Header, other: &Header) -> Result<(), ChainError> {
+    let carried = if other.number == head.number {
+        other.hash == head.hash
+    } else {
+        block(chain, other.number.saturating_add(1)).await?.is_some_and(|next| next.parent == other.hash)
+    };
+    if carried { Ok(()) } else { Err(ChainError::Contradiction("a block that the next one does not stand on")) }
+}
+
+/// Logs are those asked for, each once, in the chain's order.
+fn check_order(filter: &LogFilter, logs: &[Log]) -> Result<(), ChainError> {
+    if !logs.iter().all(|log| filter.admits(log)) {
+        return Err(ChainError::Contradiction("logs that were not asked for"));
+    }
+    if !logs.is_sorted_by(|a, b| (a.number, a.index) < (b.number, b.index)) {
+        return Err(ChainError::Contradiction("logs twice or out of order"));
+    }
+    Ok(())
 }
 
 /// Starts, answers and closes: what freezes a subchannel before it is confirmed.

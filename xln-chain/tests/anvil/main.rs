@@ -1,4 +1,5 @@
-//! `RpcChain`, the watcher and `Sender` against anvil: real JSON-RPC, reorganisations, a crowded chain, a node that dies.
+//! `RpcChain`, the watcher and `Sender` against anvil: real JSON-RPC, reorganisations, a crowded chain, a node that dies,
+//! endpoints that stall, refuse, lie, and disagree.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +12,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod faults;
 mod node;
+mod proxy;
 mod rpc;
 mod sender;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use xln_chain::rpc::RpcChain;
 use xln_chain::sender::{MemoryOutbox, Outbox, Sender, SenderConfig, Settled};
-use xln_chain::{Chain, Transaction, U256};
+use xln_chain::{Chain, Mempool, Transaction, U256};
 use xln_core::types::Address;
 
 use crate::common::*;
@@ -16,7 +16,7 @@ fn transfer(to: u8, wei: u64) -> Transaction {
     Transaction { to: Some(Address([to; 20])), value: U256::from(wei), ..Transaction::default() }
 }
 
-fn sender(chain: &RpcChain, outbox: &MemoryOutbox) -> Sender<MemoryOutbox> {
+fn sender(chain: &RpcChain, outbox: &MemoryOutbox) -> Sender<MemoryOutbox, RpcChain> {
     Sender::new(chain.clone(), key(1), CONFIG, outbox.clone()).unwrap()
 }
 
@@ -25,7 +25,7 @@ async fn balance(chain: &RpcChain, to: u8) -> u64 {
 }
 
 /// Lets blocks come until all is settled.
-async fn finish(chain: &RpcChain, sender: &mut Sender<MemoryOutbox>) -> Vec<Settled> {
+async fn finish(chain: &RpcChain, sender: &mut Sender<MemoryOutbox, RpcChain>) -> Vec<Settled> {
     let mut settled = Vec::new();
     for _ in 0..40 {
         for outcome in sender.drive().await.unwrap() {

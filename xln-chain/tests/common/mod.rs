@@ -1,8 +1,10 @@
 //! What the tests share: keys, a world of contracts on an embedded chain, signed states.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part")]
 
+mod fault;
 mod flaky;
 
+pub use fault::{Fault, Faulty};
 pub use flaky::Flaky;
 use xln_chain::embedded::ready;
 use xln_chain::{ChainError, Deployment, DepositoryClient, EmbeddedChain, TestTokens};

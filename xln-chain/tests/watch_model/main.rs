@@ -26,7 +26,7 @@ use xln_chain::client::{Authority, Funding, GovernCall, Operation, Token, action
 use xln_chain::contracts::subcontract_provider::SubcontractProvider;
 use xln_chain::contracts::test_answers::TestAnswers;
 use xln_chain::deploy::deploy_code;
-use xln_chain::{Chain, Cursor, Transaction, U256, WatchConfig, Watcher};
+use xln_chain::{Chain, Cursor, QuorumChain, Transaction, U256, WatchConfig, Watcher};
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::crypto::LocalSigner;
 use xln_core::proof::{Body, DepositoryDomain, SettlementUpdate, TokenDiff};
@@ -56,6 +56,10 @@ enum Op {
     Behind(u8),
     ReorgInPoll(u8, u8),
     Restart(bool),
+    /// One endpoint that fails, or mixes things up so that it shows.
+    PollFaults(Vec<Fault>),
+    /// Two of three endpoints: one lies in every answer, another fails a few times.
+    PollQuorum(u8, Vec<Fault>, Vec<Fault>),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -83,7 +87,14 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..9_u8).prop_map(Op::Behind),
         4 => (1..12_u8, 1..9_u8).prop_map(|(n, d)| Op::ReorgInPoll(n, d)),
         2 => any::<bool>().prop_map(Op::Restart),
+        5 => faults(&Fault::HONEST, 1..12).prop_map(Op::PollFaults),
+        3 => (0..3_u8, faults(&Fault::LIES, 1..6), faults(&[Fault::Unplugged, Fault::Behind(1), Fault::Fine], 0..4))
+            .prop_map(|(liar, lies, faults)| Op::PollQuorum(liar, lies, faults)),
     ]
+}
+
+fn faults(among: &'static [Fault], count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Fault>> {
+    prop::collection::vec(prop::sample::select(among), count)
 }
 
 type Place = (SubchannelKey, Pair);
@@ -330,6 +341,22 @@ impl Model {
                 self.take(facts);
             }
             Op::Restart(lost) => self.restart(lost),
+            Op::PollFaults(faults) => {
+                let chain = Faulty::new(&self.world.chain, faults);
+                let facts = attempt(self.watcher.poll(&chain)).unwrap_or_default();
+                self.take(facts);
+            }
+            Op::PollQuorum(liar, lies, faults) => {
+                let endless = |faults: &[Fault]| faults.iter().copied().cycle().take(4_000).collect::<Vec<_>>();
+                let endpoints = (0..3).map(|index| match (index + 3 - liar) % 3 {
+                    0 => Faulty::new(&self.world.chain, endless(&lies)),
+                    1 => Faulty::new(&self.world.chain, faults.clone()),
+                    _ => Faulty::new(&self.world.chain, []),
+                });
+                let quorum = QuorumChain::new(endpoints.collect(), 2).unwrap();
+                let facts = attempt(self.watcher.poll(&quorum)).unwrap_or_default();
+                self.take(facts);
+            }
         }
     }
 
@@ -441,6 +468,72 @@ impl Model {
         assert_eq!(self.consumer.open, BTreeMap::new(), "what was sighted came true or vanished");
         assert!(self.deepest || !self.consumer.reorganised, "a shallow reorganisation is no alarm");
     }
+}
+
+/// Deposit, start, counter, finalize, reveal, each in a block of its own, and after each of them a reorganisation of every
+/// depth: up to the confirmations it is no alarm and nothing is taken back, beyond them it is one. What was dropped comes
+/// back in other blocks, or never. After each poll an endpoint has failed in every way once.
+#[test]
+fn every_depth_at_every_step() {
+    const CONFIRMATIONS: u64 = 3;
+    let story = || [Op::Fund(0, 5), Op::Start(0, true, 4), Op::Counter(0, 40), Op::Finalize(0), Op::Reveal(vec![1, 2])];
+    for at in 0..story().len() {
+        for depth in 1..=CONFIRMATIONS + 3 {
+            for resend in [false, true] {
+                let mut model = Model::new(CONFIRMATIONS, false);
+                model.run(Op::Poll);
+                for (place, op) in story().into_iter().enumerate() {
+                    model.run(op);
+                    model.run(Op::Poll);
+                    if place == at {
+                        // So that any depth falls into the blocks of the story and what stands on it.
+                        model.run(Op::Mine(u8::try_from(depth).unwrap() - 1));
+                        model.run(Op::PollFaults(Fault::HONEST.to_vec()));
+                        model.run(Op::Poll);
+                        assert!(!model.consumer.reorganised);
+                        model.run(Op::Reorg(u8::try_from(depth).unwrap(), resend));
+                        for fault in Fault::HONEST {
+                            model.run(Op::PollFaults(vec![Fault::Fine, fault, fault]));
+                        }
+                        model.run(Op::Mine(u8::try_from(depth).unwrap()));
+                        model.run(Op::Poll);
+                        assert_eq!(model.consumer.reorganised, depth > CONFIRMATIONS, "step {at}, depth {depth}");
+                    }
+                }
+                model.check();
+            }
+        }
+    }
+}
+
+/// One endpoint that says of a chain of its own that it goes on for ever confirms nothing by that.
+#[test]
+fn a_head_that_nobody_can_show_confirms_nothing() {
+    let mut model = Model::new(4, false);
+    model.run(Op::Poll);
+    model.run(Op::Fund(0, 5));
+    let funded = model.world.chain.newest().number;
+    model.run(Op::PollFaults(vec![Fault::Lofty]));
+    assert!(model.watcher.confirmed().is_some_and(|point| point.number + 4 <= funded));
+    assert_eq!(model.consumer.blocks.last().map(|block| block.point.number + 4), Some(funded));
+}
+
+/// An address that leads to another chain one day looks like the deepest of all reorganisations.
+#[test]
+fn another_chain_is_no_reorganisation() {
+    let mut model = Model::new(2, false);
+    model.run(Op::Mine(5));
+    model.run(Op::Poll);
+    let before = model.watcher.clone();
+    // What another chain would answer: other blocks at every number, and its own id.
+    let other = World::new(1);
+    other.chain.mine_blocks(model.world.chain.newest().number + 5);
+    let error = attempt(model.watcher.poll(&Faulty::of_another_chain(&other.chain))).unwrap_err();
+    assert!(matches!(error, xln_chain::ChainError::WrongChain { .. }), "{error:?}");
+    assert_eq!(model.watcher.cursor(), before.cursor());
+    // Had it the same id, it were a reorganisation.
+    let facts = attempt(model.watcher.poll(&Faulty::new(&other.chain, []))).unwrap();
+    assert!(facts.iter().any(|fact| matches!(fact, ChainFact::Reorganised { .. })));
 }
 
 fn body() -> Body {

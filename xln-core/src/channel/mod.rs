@@ -321,6 +321,12 @@ impl Channel {
         self.watches.get(key)
     }
 
+    /// The secret of a pending payment, if this node has tried to settle it. Whoever shows it can take the payment.
+    #[must_use]
+    pub fn secret(&self, key: &SubchannelKey, id: u64) -> Option<Secret> {
+        self.secrets.get(&(*key, id)).copied()
+    }
+
     /// The signatures of the open settlement or close of one subchannel.
     #[must_use]
     pub fn settlement(&self, key: &SubchannelKey) -> Option<&SettlementSignatures> {

@@ -1,6 +1,7 @@
-//! The command line: `xln scenario FILE…`, `xln vectors FILE…`, `xln inspect STORE`. Output goes to stdout, the first thing that does not hold
-//! also to stderr, and then the exit code is 1; 2 for wrong usage.
+//! The command line: `xln scenario FILE…`, `xln vectors FILE…`, `xln inspect STORE`, `xln exit`. Output goes to stdout, the
+//! first thing that does not hold also to stderr, and then the exit code is 1; 2 for wrong usage.
 
+mod exit;
 mod inspect;
 
 use std::io::{IsTerminal, Write};
@@ -33,6 +34,8 @@ enum Command {
     Vectors(VectorsArgs),
     /// Says what a store holds, what is at stake and by when, without the key and without changing it.
     Inspect(inspect::InspectArgs),
+    /// Brings all money of a node home without its peers, from its store or a backup alone.
+    Exit(exit::ExitArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,7 @@ impl Cli {
             Command::Histories(args) => args.run(),
             Command::Vectors(args) => args.run(),
             Command::Inspect(args) => args.run(),
+            Command::Exit(args) => args.run(),
         };
         match done {
             Ok(true) => ExitCode::SUCCESS,
@@ -127,7 +131,7 @@ impl HistoriesArgs {
     }
 }
 
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     // Nobody is left to be told if stderr is gone too.
     let _ = writeln!(std::io::stderr().lock(), "xln: {text}");
 }

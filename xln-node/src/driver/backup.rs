@@ -74,6 +74,17 @@ impl From<UnpackError> for NodeError {
     }
 }
 
+/// Whose node a backup is of.
+///
+/// # Errors
+/// [`BackupError::Damaged`].
+pub fn owner(backup: &[u8]) -> Result<EntityId, BackupError> {
+    let (body, checksum) = backup.split_last_chunk::<32>().ok_or(BackupError::Damaged)?;
+    let rest = body.strip_prefix(MAGIC).filter(|_| keccak256(body) == *checksum).ok_or(BackupError::Damaged)?;
+    let (owner, _) = rest.split_first_chunk::<32>().ok_or(BackupError::Damaged)?;
+    EntityId::parse(*owner).map_err(|_| BackupError::Damaged)
+}
+
 /// Fills an empty store from a backup of `entity`'s node, and gives it back. The node that is opened on it knows that it
 /// was restored.
 ///

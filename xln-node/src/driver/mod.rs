@@ -25,12 +25,12 @@ mod read;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use backup::import;
+pub use backup::{import, owner};
 pub use cross::{SwapOrder, SwapTerms};
 pub use error::{BackupError, LogError, NodeError};
 pub use log::{FORMAT_VERSION, StoreLog};
 pub use perform::{Executor, Performed, is_overtaken};
-pub use read::StoredNode;
+pub use read::{StoredNode, agreed_evidence};
 
 use xln_core::chain::ChainFact;
 use xln_core::channel::{Arguments, Channel, ChannelConfig, CommandError};

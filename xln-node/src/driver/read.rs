@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xln_core::commitment::Evidence;
 use xln_core::machine::{Machine, Record, RestoreError, Snapshot};
 use xln_core::subcontract::Instruments;
 use xln_core::types::{EntityId, Hash, Nonce};
@@ -68,4 +69,12 @@ impl StoredNode {
         let records = self.records.iter().take_while(|record| record.seq <= seq).cloned();
         Machine::restore_with_instruments(self.entity, instruments, self.snapshot.as_ref(), records, |_| ())
     }
+}
+
+/// The evidence of every state that was ever agreed, by channel and subchannel in no particular order.
+///
+/// # Errors
+/// What the store reports; [`NodeError::Log`] if a row does not decode.
+pub fn agreed_evidence<S: Storage>(storage: &S) -> Result<Vec<Evidence>, NodeError> {
+    Ok(super::log::agreed(storage)?)
 }
