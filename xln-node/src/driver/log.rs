@@ -45,8 +45,9 @@ pub(super) struct Stored {
 }
 
 impl<S: Storage> StoreLog<S> {
-    /// A log on a store that belongs to `entity`.
-    pub(super) fn new(storage: S, entity: EntityId) -> Self {
+    /// A log on a store that belongs to `entity`. [`Node::open`](super::Node::open) makes its own; this is for who drives a
+    /// machine without a node.
+    pub fn new(storage: S, entity: EntityId) -> Self {
         Self { storage, entity, riding: WriteBatch::new(), oldest: 1, newest: 0 }
     }
 
@@ -157,7 +158,10 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// The greatest nonce that was signed for a channel, and its digest.
-    pub(super) fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
+    ///
+    /// # Errors
+    /// What the store reports, or [`LogError::Codec`] for a row that it cannot have written.
+    pub fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
         let Some(bytes) = self.storage.get(&nonce_key(channel))? else { return Ok(None) };
         let parsed = bytes.split_first_chunk::<8>().and_then(|(nonce, digest)| {
             Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
