@@ -115,9 +115,7 @@ impl State {
     fn wait(&mut self, steps: &Steps) {
         if self.chain.dispute.is_some() {
             let over = self.chain.is_over(self.now);
-            self.now = self.now.plus(if over { 10_000 } else { WINDOW_S + 1 });
-            let now = self.now;
-            Arc::make_mut(&mut self.chain).mine(now, Vec::new(), Vec::new());
+            self.mine(if over { 10_000 } else { WINDOW_S + 1 });
             return;
         }
         let due = SIDES.into_iter().filter_map(|side| self.node(side).machine.poll_timeout()).min();
@@ -168,6 +166,8 @@ impl State {
                 match node.ends.get(command) {
                     Some(End::Done) => expected += effect,
                     Some(End::Failed) => {}
+                    // Said when a dispute may have come out at a state with it.
+                    Some(End::Unknown) if epoch > 0 => {}
                     Some(End::Unknown) => {
                         let text = format!("{side:?} does not know what became of command {command}");
                         return Fault::new(Law::Reports, &text);
@@ -175,6 +175,20 @@ impl State {
                     None => {
                         return Fault::new(Law::Reports, &format!("{side:?} never hears of command {command} again"));
                     }
+                }
+            }
+        }
+        for side in SIDES {
+            let Some(shown) = self.enforced[index(side)].as_ref().filter(|_| self.evil != Some(side)) else { continue };
+            let node = self.node(side);
+            if node.commits.iter().any(|commit| commit.block == shown.state.block_hash) {
+                continue;
+            }
+            for (command, effect) in node.asked.iter().filter(|(_, effect)| shown.effects.contains(effect)) {
+                let end = node.ends.get(command).copied();
+                if end != Some(End::Unknown) {
+                    let text = format!("{side:?}'s payment of {effect} was enforced on chain, and is reported {end:?}");
+                    return Fault::new(Law::Reports, &text);
                 }
             }
         }

@@ -16,16 +16,16 @@ fn agreement(quick: bool) -> Config {
     let wishes = if quick { [vec![Wish::Unfair], vec![Wish::Pay(7)]] } else { [left, right] };
     let budget = if quick { Budget { cuts: 0, reorder: 0, ticks: 0, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Refused];
-    Config { name: "agreement", wishes, budget, block_s: 0, shown: 0, marks }
+    Config { name: "agreement", wishes, budget, block_s: 0, probes: true, shown: 0, marks }
 }
 
 /// Processes die at every point and come back, from their log or from a backup.
 fn crash(quick: bool) -> Config {
     let budget = Budget { lose: 1, crashes: 2, restores: 1, ..Budget::default() };
-    let wishes = [vec![Wish::Pay(10), Wish::Pay(20)], vec![Wish::Pay(7)]];
-    let budget = if quick { Budget { crashes: 1, lose: 0, ..budget } } else { budget };
+    let wishes = if quick { [vec![Wish::Pay(10)], vec![]] } else { [vec![Wish::Pay(10), Wish::Pay(20)], vec![Wish::Pay(7)]] };
+    let budget = if quick { Budget { crashes: 1, lose: 0, restores: 1, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::TakenOver, Mark::Recovered, Mark::Haunted];
-    Config { name: "crash", wishes, budget, block_s: 0, shown: 0, marks }
+    Config { name: "crash", wishes, budget, block_s: 0, probes: false, shown: 0, marks }
 }
 
 /// Locks, settlements and closes with their signatures.
@@ -36,18 +36,18 @@ fn hold(quick: bool) -> Config {
     let budget = if quick { Budget { lose: 0, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Withdraw(20)], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Signed, Mark::Executed];
-    Config { name: "hold", wishes, budget, block_s: 0, shown: 0, marks }
+    Config { name: "hold", wishes, budget, block_s: 0, probes: false, shown: 0, marks }
 }
 
 /// Disputes at any time, with everything that was ever signed.
 fn dispute(quick: bool) -> Config {
     let budget = Budget { attacks: 3, cuts: 1, ..Budget::default() };
-    let left = vec![Wish::Pay(40), Wish::Dispute];
+    let left = vec![Wish::Pay(40), Wish::Grant(50), Wish::Dispute];
     let right = vec![Wish::Pay(7), Wish::Pay(80)];
-    let budget = if quick { Budget { attacks: 2, cuts: 0, ..budget } } else { budget };
-    let wishes = if quick { [vec![Wish::Pay(40), Wish::Dispute], vec![Wish::Pay(7)]] } else { [left, right] };
+    let budget = if quick { Budget { attacks: 1, cuts: 0, ..budget } } else { budget };
+    let wishes = if quick { [vec![Wish::Pay(40), Wish::Grant(50)], vec![]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::StaleStart, Mark::Countered, Mark::Finalized, Mark::Debt];
-    Config { name: "dispute", wishes, budget, block_s: 0, shown: 2, marks }
+    Config { name: "dispute", wishes, budget, block_s: 0, probes: false, shown: 1, marks }
 }
 
 /// What the chain brings is recorded: time, money, the end of an epoch, while both go on proposing.
@@ -58,5 +58,5 @@ fn epoch(quick: bool) -> Config {
     let budget = if quick { Budget { blocks: 1, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Lock(5, 1000), Wish::Close], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Signed, Mark::WentBack];
-    Config { name: "epoch", wishes, budget, block_s: 2000, shown: 0, marks }
+    Config { name: "epoch", wishes, budget, block_s: 2000, probes: true, shown: 0, marks }
 }

@@ -19,7 +19,7 @@ mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
@@ -70,6 +70,9 @@ pub(crate) struct Options {
     /// Threads; more than one does not promise the shortest counterexample.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Stops each configuration after this time, before its bound is reached; the result says so.
+    #[arg(long)]
+    seconds: Option<u64>,
 }
 
 impl Options {
@@ -85,7 +88,7 @@ impl Options {
         }
         let (mut states, mut seconds, mut findings) = (0, 0, 0);
         for config in configs {
-            let result = explore(config, self.threads);
+            let result = explore(config, self.threads, self.seconds);
             println!("{}", result.line);
             result.findings.iter().for_each(|finding| println!("{finding}"));
             states += result.states;
@@ -216,22 +219,23 @@ struct Explored {
     findings: Vec<String>,
 }
 
-fn explore(config: Config, threads: usize) -> Explored {
+fn explore(config: Config, threads: usize, seconds: Option<u64>) -> Explored {
     let begin = Instant::now();
     let (name, marks) = (config.name, config.marks.clone());
-    let checker = World::new(config)
-        .checker()
-        .threads(threads)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
+    let builder = World::new(config).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
+    let builder = match seconds {
+        Some(seconds) => builder.timeout(Duration::from_secs(seconds)),
+        None => builder,
+    };
+    let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
     let mut findings: Vec<String> = Law::ALL
         .into_iter()
         .filter_map(|law| Some(trace::tell(law, found.get(law.name())?.clone())))
         .collect();
     let model = checker.model();
-    if findings.is_empty() {
+    let cut = seconds.is_some_and(|seconds| begin.elapsed().as_secs() >= seconds);
+    if findings.is_empty() && !cut {
         let missing: Vec<_> = marks.into_iter().filter(|mark| !model.steps.has(*mark)).collect();
         if !missing.is_empty() {
             findings.push(format!("{name} has shown nothing: these never happened: {missing:?}"));
@@ -240,9 +244,10 @@ fn explore(config: Config, threads: usize) -> Explored {
     let (states, depth, made) = (checker.unique_state_count(), checker.max_depth(), model.steps.made());
     let time = begin.elapsed();
     let line = format!(
-        "{name}: {states} unique states, depth {depth}, {made} steps of a machine, {}.{} s",
+        "{name}: {states} unique states, depth {depth}, {made} steps of a machine, {}.{} s{}",
         time.as_secs(),
-        time.subsec_millis() / 100
+        time.subsec_millis() / 100,
+        if cut { ", stopped by the clock" } else { "" }
     );
     Explored { line, states, seconds: time.as_secs(), findings }
 }
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn model_within_small_bounds() {
         for config in configs::all(true) {
-            let explored = explore(config, 2);
+            let explored = explore(config, 2, None);
             println!("{}", explored.line);
             assert!(explored.findings.is_empty(), "{}", explored.findings.join("\n"));
         }

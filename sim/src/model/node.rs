@@ -21,7 +21,7 @@ use xln_node::driver::StoreLog;
 use xln_storage::MemoryStore;
 
 use super::laws::{Fault, Law, Mark};
-use super::{KEY, index};
+use super::{KEY, index, signed};
 
 /// A message on its way.
 pub(super) struct Letter {
@@ -43,6 +43,8 @@ pub(super) struct Shown {
     pub(super) own: bool,
     /// What the signer offered in it: payments and locks.
     pub(super) offered: u128,
+    /// By how much each of the signer's own payments in it shifts offdelta.
+    pub(super) effects: Vec<i128>,
     /// What was signed.
     pub(super) digest: Hash,
     /// The block that it builds on.
@@ -331,7 +333,7 @@ impl Steps {
             fault = fault.or_else(|| self.note_commit(&mut next, before, after));
             fault = fault.or_else(|| check_channel(before, after, &record));
             for letter in &letters {
-                fault = fault.or_else(|| self.look(letter, after, &record, &mut signed));
+                fault = fault.or_else(|| self.look(letter, before, after, &record, &mut signed));
             }
             self.note_ack(before, after, &record, &mut signed);
             for own in signed.iter().filter(|s| s.own) {
@@ -451,6 +453,7 @@ impl Steps {
     fn look(
         &self,
         letter: &Letter,
+        before: Option<&Channel>,
         after: &Channel,
         record: &Record,
         signed: &mut Vec<Arc<Shown>>,
@@ -478,8 +481,12 @@ impl Steps {
                     }
                 }
                 Part::SettlementSignature { key, id, .. } => {
-                    let open = after.state().subchannels.get(key).and_then(|s| s.settlement.as_ref());
-                    if open.is_none_or(|open| open.id != *id) {
+                    let open = |channel: &Channel| {
+                        let subchannel = channel.state().subchannels.get(key);
+                        subchannel.and_then(|s| s.settlement.as_ref()).is_some_and(|open| open.id == *id)
+                    };
+                    // What is sent again may end in the same step.
+                    if !open(after) && !before.is_some_and(open) {
                         let text = format!("the signature of settlement {id} leaves, and no agreed state holds for it");
                         return Fault::new(Law::Hold, &text);
                     }
@@ -544,12 +551,18 @@ fn shown(
         }
         evidence
     });
+    let effects = own.iter().flat_map(|block| &block.transitions).filter_map(|t| match t {
+        Transition::DirectPayment { amount, .. } if side.is_left() => Some(-signed(*amount)),
+        Transition::DirectPayment { amount, .. } => Some(signed(*amount)),
+        _ => None,
+    });
+    let effects = effects.collect();
     let offered = own.iter().flat_map(|block| &block.transitions).map(|t| match t {
         Transition::DirectPayment { amount, .. } | Transition::AddPayment { amount, .. } => *amount,
         _ => 0,
     });
     let (offered, parent) = (offered.sum(), own.map_or(Hash::ZERO, |block| block.prev_block_hash));
-    Shown { evidence, own: own.is_some(), offered, digest: commitment.digest, parent, state }
+    Shown { evidence, own: own.is_some(), offered, effects, digest: commitment.digest, parent, state }
 }
 
 fn copy(node: &Node) -> Node {

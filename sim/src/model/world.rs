@@ -50,6 +50,8 @@ pub(super) struct Config {
     pub(super) budget: Budget,
     /// Seconds by which an empty block moves the chain on.
     pub(super) block_s: u64,
+    /// Whether the peer tries what can change nothing: proposals that do not verify, blocks of the chain that are recorded.
+    pub(super) probes: bool,
     /// How many of the states that were signed at the beginning may be shown on chain.
     pub(super) shown: usize,
     /// What must have happened at the end.
@@ -79,8 +81,8 @@ pub(super) enum Act {
     Backup(Side),
     /// It is restored, and the log is lost.
     Restore(Side),
-    /// A machine that was started from the backup by mistake, and is told nothing, does this on the present store.
-    Haunt(Side, usize),
+    /// A machine that was started from the backup by mistake, and is told nothing, pays on the present store.
+    Haunt(Side),
     /// A watcher reports the next block.
     See(Side),
     /// Something that a node asked for is done on chain, or reverts.
@@ -114,8 +116,12 @@ pub(super) struct State {
     pub(super) ever: [Arc<Vec<Arc<Shown>>>; 2],
     pub(super) chain: Arc<Chain>,
     seen: [usize; 2],
+    /// Both sides when a dispute's window ended: what is agreed later can no longer be shown.
+    at_deadline: Option<[Arc<Node>; 2]>,
+    /// An own state of each side that a dispute came out at.
+    pub(super) enforced: [Option<Arc<Shown>>; 2],
     /// Who has worked against its own node.
-    evil: Option<Side>,
+    pub(super) evil: Option<Side>,
     /// Who was restored from a backup.
     stale: [bool; 2],
     pub(super) fault: Option<Arc<Fault>>,
@@ -153,6 +159,8 @@ impl State {
             ever: [Arc::default(), Arc::default()],
             chain: Arc::new(chain),
             seen: [0, 0],
+            at_deadline: None,
+            enforced: [None, None],
             evil: None,
             stale: [false, false],
             fault: None,
@@ -179,12 +187,14 @@ impl State {
             }
             (self.top[i].0, self.top[i].1.0, self.seen[i], self.stale[i]).hash(h);
             self.ever[i].len().hash(h);
+            self.enforced[i].as_ref().map(|s| s.digest.0).hash(h);
             for shown in self.ever[i].iter() {
                 shown.digest.0.hash(h);
             }
         }
         (self.connected, self.now.0, self.evil.map(Side::is_left)).hash(h);
         self.chain.hash_into(h);
+        self.at_deadline.as_ref().map(|[left, right]| (left.print, right.print)).hash(h);
         self.fault.as_ref().map(|f| f.law.name()).hash(h);
     }
 
@@ -251,7 +261,9 @@ pub(super) fn acts(config: &Config, state: &State, out: &mut Vec<Act>) {
             if left.lose > 0 {
                 out.push(Act::Lose { to: side, at });
             }
-            out.push(Act::Damage { to: side, at });
+            if config.probes {
+                out.push(Act::Damage { to: side, at });
+            }
         }
         if left.crashes > 0 {
             out.push(Act::Crash(side));
@@ -263,7 +275,7 @@ pub(super) fn acts(config: &Config, state: &State, out: &mut Vec<Act>) {
             if left.restores > 0 {
                 out.push(Act::Restore(side));
             }
-            out.extend((0..config.wishes[i].len()).map(|wish| Act::Haunt(side, wish)));
+            out.push(Act::Haunt(side));
         }
         if state.seen[i] < state.chain.blocks.len() {
             out.push(Act::See(side));
@@ -272,7 +284,9 @@ pub(super) fn acts(config: &Config, state: &State, out: &mut Vec<Act>) {
         if left.attacks > 0 && state.evil.is_none_or(|evil| evil == side) {
             attacks(state, side, out);
         }
-        out.extend((0..state.seen[i]).map(|at| Act::Record(side, at)));
+        if config.probes {
+            out.extend((0..state.seen[i]).map(|at| Act::Record(side, at)));
+        }
     }
     if state.connected {
         if left.cuts > 0 {
@@ -368,14 +382,12 @@ pub(super) fn apply(config: &Config, steps: &Steps, state: &State, act: &Act) ->
             next.seen[i] = next.nodes[i].heard();
             next.step(steps, side, Fate::Lives, short(2), || vec![Input::RestoredFromBackup]);
         }
-        Act::Haunt(side, wish) => return haunt(config, steps, state, side, wish),
+        Act::Haunt(side) => return haunt(steps, state, side),
         Act::See(side) => drop(next.see(steps, side)),
         Act::Execute(side, effect) => next.execute(steps, side, effect),
         Act::Block(over) => {
-            let jump = if over { WINDOW_S + 1 } else { config.block_s };
             next.left_over.blocks -= u8::from(!over);
-            next.now = state.now.plus(jump);
-            Arc::make_mut(&mut next.chain).mine(state.now.plus(jump), Vec::new(), Vec::new());
+            next.mine(if over { WINDOW_S + 1 } else { config.block_s });
         }
         Act::Start(side, at) => {
             let shown = state.ever[index(side.other())].get(at)?;
@@ -467,6 +479,17 @@ impl State {
         }
     }
 
+    /// A block that brings nothing but time.
+    pub(super) fn mine(&mut self, seconds: u64) {
+        let over = self.chain.is_over(self.now);
+        self.now = self.now.plus(seconds);
+        let now = self.now;
+        Arc::make_mut(&mut self.chain).mine(now, Vec::new(), Vec::new());
+        if !over && self.chain.is_over(now) {
+            self.at_deadline = Some(self.nodes.clone());
+        }
+    }
+
     /// Time passes, and both look at the clock.
     pub(super) fn pass(&mut self, steps: &Steps, seconds: u64) {
         self.now = self.now.plus(seconds);
@@ -523,16 +546,24 @@ impl State {
             steps.mark(Mark::Debt);
         }
         for side in SIDES {
+            let i = index(side);
+            let own = |s: &&Arc<Shown>| {
+                let body = s.evidence.as_ref().map(xln_core::commitment::Evidence::body_hash);
+                s.own && s.state.nonce.0 == dispute.nonce && body == Some(dispute.body_hash)
+            };
+            self.enforced[i] = self.ever[i].iter().find(own).cloned();
             let mine = dispute.starter == side && !before.honest;
             if self.evil != Some(side) && !mine && self.fault.is_none() {
                 self.fault = self.judge_outcome(side, before, after);
             }
         }
+        self.at_deadline = None;
     }
 
     /// Whether an honest side got what it may expect.
     fn judge_outcome(&self, side: Side, before: &Chain, after: &Chain) -> Option<Arc<Fault>> {
-        let channel = self.node(side).channel();
+        let then = self.at_deadline.as_ref().map_or(&self.nodes, |nodes| nodes);
+        let channel = then[index(side)].channel();
         let tip = channel.tip().evidence(&KEY).filter(|e| e.epoch == before.epoch)?;
         let running = before.dispute?;
         let value = |body: &[u8]| {
@@ -628,11 +659,11 @@ fn damage(steps: &Steps, state: &State, to: Side, at: usize) -> Option<State> {
 }
 
 /// A machine from the backup, started by mistake beside the present one, gives a command to the present store.
-fn haunt(config: &Config, steps: &Steps, state: &State, side: Side, wish: usize) -> Option<State> {
+fn haunt(steps: &Steps, state: &State, side: Side) -> Option<State> {
     let old = state.backup[index(side)].as_ref()?;
     let peer = state.node(side.other()).machine.entity();
-    let input = config.wishes[index(side)].get(wish)?.input(old.channel(), peer, state.now)?;
-    let fault = steps.haunted(old, state.node(side), state.now, short((10, wish)), input);
+    let input = Wish::Pay(3).input(old.channel(), peer, state.now)?;
+    let fault = steps.haunted(old, state.node(side), state.now, short(10), input);
     steps.mark(Mark::Haunted);
     fault.map(|fault| State { fault: Some(fault), ..state.clone() })
 }
