@@ -16,7 +16,8 @@ fn agreement(quick: bool) -> Config {
     let wishes = if quick { [vec![Wish::Unfair], vec![Wish::Pay(7)]] } else { [left, right] };
     let budget = if quick { Budget { cuts: 0, reorder: 0, ticks: 0, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Refused];
-    Config { name: "agreement", wishes, budget, block_s: 0, probes: true, shown: 0, marks }
+    let depth = None;
+    Config { name: "agreement", wishes, budget, depth, block_s: 0, probes: true, shown: 0, marks }
 }
 
 /// Processes die at every point and come back, from their log or from a backup.
@@ -25,7 +26,8 @@ fn crash(quick: bool) -> Config {
     let wishes = if quick { [vec![Wish::Pay(10)], vec![]] } else { [vec![Wish::Pay(10), Wish::Pay(20)], vec![Wish::Pay(7)]] };
     let budget = if quick { Budget { crashes: 1, lose: 0, restores: 1, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::TakenOver, Mark::Recovered, Mark::Haunted];
-    Config { name: "crash", wishes, budget, block_s: 0, probes: false, shown: 0, marks }
+    let depth = None;
+    Config { name: "crash", wishes, budget, depth, block_s: 0, probes: false, shown: 0, marks }
 }
 
 /// Locks, settlements and closes with their signatures.
@@ -36,7 +38,8 @@ fn hold(quick: bool) -> Config {
     let budget = if quick { Budget { lose: 0, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Withdraw(20)], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Signed, Mark::Executed];
-    Config { name: "hold", wishes, budget, block_s: 0, probes: false, shown: 0, marks }
+    let depth = None;
+    Config { name: "hold", wishes, budget, depth, block_s: 0, probes: false, shown: 0, marks }
 }
 
 /// Disputes at any time, with everything that was ever signed.
@@ -47,7 +50,8 @@ fn dispute(quick: bool) -> Config {
     let budget = if quick { Budget { attacks: 1, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Pay(40), Wish::Grant(50)], vec![]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::StaleStart, Mark::Countered, Mark::Finalized, Mark::Debt];
-    Config { name: "dispute", wishes, budget, block_s: 0, probes: false, shown: 1, marks }
+    let depth = Some(if quick { 7 } else { 12 });
+    Config { name: "dispute", wishes, budget, depth, block_s: 0, probes: false, shown: 1, marks }
 }
 
 /// What the chain brings is recorded: time, money, the end of an epoch, while both go on proposing.
@@ -58,5 +62,6 @@ fn epoch(quick: bool) -> Config {
     let budget = if quick { Budget { blocks: 1, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Lock(5, 1000), Wish::Close], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Signed, Mark::WentBack];
-    Config { name: "epoch", wishes, budget, block_s: 2000, probes: true, shown: 0, marks }
+    let depth = None;
+    Config { name: "epoch", wishes, budget, depth, block_s: 2000, probes: true, shown: 0, marks }
 }

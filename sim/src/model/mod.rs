@@ -221,10 +221,15 @@ struct Explored {
 
 fn explore(config: Config, threads: usize, seconds: Option<u64>) -> Explored {
     let begin = Instant::now();
-    let (name, marks) = (config.name, config.marks.clone());
+    let (name, marks, depth) = (config.name, config.marks.clone(), config.depth);
     let builder = World::new(config).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
     let builder = match seconds {
         Some(seconds) => builder.timeout(Duration::from_secs(seconds)),
+        None => builder,
+    };
+    // The checker counts states, and does not look beyond one at the bound.
+    let builder = match depth {
+        Some(depth) => builder.target_max_depth(depth + 2),
         None => builder,
     };
     let checker = builder.spawn_bfs().join();

@@ -48,6 +48,8 @@ pub(super) struct Config {
     pub(super) wishes: [Vec<Wish>; 2],
     /// How often what may happen.
     pub(super) budget: Budget,
+    /// How many things may happen one after another; no bound but the others if none.
+    pub(super) depth: Option<usize>,
     /// Seconds by which an empty block moves the chain on.
     pub(super) block_s: u64,
     /// Whether the peer tries what can change nothing: proposals that do not verify, blocks of the chain that are recorded.
