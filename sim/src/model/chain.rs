@@ -7,10 +7,13 @@ use std::sync::Arc;
 use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::{Signature, recover_address};
-use xln_core::proof::{self, Body, DepositoryDomain, Dispute, FillsGiven, ResolveError, World, fills_hash, resolve_with};
+use xln_core::proof::{
+    self, Body, DepositoryDomain, Dispute, FillsGiven, ResolveError, World, fills_hash, resolve_with,
+};
 use xln_core::subcontract::Instruments;
 use xln_core::types::{
-    Address, ChainPoint, DisputeFact, Hash, HashKind, Nonce, Pair, Reveal, Side, SubchannelFacts, TokenFact, UnixSeconds,
+    Address, ChainPoint, DisputeFact, Hash, HashKind, Nonce, Pair, Reveal, Side, SubchannelFacts, TokenFact,
+    UnixSeconds,
 };
 
 use super::{KEY, PROVIDER, USD, WINDOW_S, index, signed};
@@ -303,8 +306,7 @@ impl Chain {
             let found = self.reveals.iter().find(|(k, h, _)| *provider == PROVIDER && (*k, h) == (kind, hash));
             found.map(|(_, _, at)| *at)
         };
-        let world =
-            World { key: KEY, instruments: Instruments::default_ref(), reveals: &reveals, facts: &|_, _| None };
+        let world = World { key: KEY, instruments: Instruments::default_ref(), reveals: &reveals, facts: &|_, _| None };
         let splits = resolve_with(&dispute, &world).map_err(|error| match error {
             ResolveError::PendingUntil(_) => Revert::Pending,
             _ => Revert::Role,

@@ -16,17 +16,18 @@ fn agreement(quick: bool) -> Config {
     let wishes = if quick { [vec![Wish::Unfair], vec![Wish::Pay(7)]] } else { [left, right] };
     let budget = if quick { Budget { cuts: 0, reorder: 0, ticks: 0, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Refused];
-    let depth = None;
+    let depth = if quick { None } else { Some(12) };
     Config { name: "agreement", wishes, budget, depth, block_s: 0, probes: true, shown: 0, marks }
 }
 
 /// Processes die at every point and come back, from their log or from a backup.
 fn crash(quick: bool) -> Config {
     let budget = Budget { lose: 1, crashes: 2, restores: 1, ..Budget::default() };
-    let wishes = if quick { [vec![Wish::Pay(10)], vec![]] } else { [vec![Wish::Pay(10), Wish::Pay(20)], vec![Wish::Pay(7)]] };
+    let wishes =
+        if quick { [vec![Wish::Pay(10)], vec![]] } else { [vec![Wish::Pay(10), Wish::Pay(20)], vec![Wish::Pay(7)]] };
     let budget = if quick { Budget { crashes: 1, lose: 0, restores: 1, ..budget } } else { budget };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::TakenOver, Mark::Recovered, Mark::Haunted];
-    let depth = None;
+    let depth = if quick { None } else { Some(10) };
     Config { name: "crash", wishes, budget, depth, block_s: 0, probes: false, shown: 0, marks }
 }
 
@@ -38,7 +39,7 @@ fn hold(quick: bool) -> Config {
     let budget = if quick { Budget { lose: 0, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Withdraw(20)], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Collided, Mark::Signed, Mark::Executed];
-    let depth = None;
+    let depth = if quick { None } else { Some(15) };
     Config { name: "hold", wishes, budget, depth, block_s: 0, probes: false, shown: 0, marks }
 }
 
@@ -50,7 +51,7 @@ fn dispute(quick: bool) -> Config {
     let budget = if quick { Budget { attacks: 1, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Pay(40), Wish::Grant(50)], vec![]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::StaleStart, Mark::Countered, Mark::Finalized, Mark::Debt];
-    let depth = Some(if quick { 7 } else { 12 });
+    let depth = Some(if quick { 7 } else { 9 });
     Config { name: "dispute", wishes, budget, depth, block_s: 0, probes: false, shown: 1, marks }
 }
 
@@ -62,6 +63,6 @@ fn epoch(quick: bool) -> Config {
     let budget = if quick { Budget { blocks: 1, cuts: 0, ..budget } } else { budget };
     let wishes = if quick { [vec![Wish::Lock(5, 1000), Wish::Close], vec![Wish::Pay(7)]] } else { [left, right] };
     let marks = vec![Mark::Agreed, Mark::Signed, Mark::WentBack];
-    let depth = None;
+    let depth = if quick { None } else { Some(11) };
     Config { name: "epoch", wishes, budget, depth, block_s: 2000, probes: true, shown: 0, marks }
 }

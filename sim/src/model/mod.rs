@@ -234,10 +234,8 @@ fn explore(config: Config, threads: usize, seconds: Option<u64>) -> Explored {
     };
     let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
-    let mut findings: Vec<String> = Law::ALL
-        .into_iter()
-        .filter_map(|law| Some(trace::tell(law, found.get(law.name())?.clone())))
-        .collect();
+    let mut findings: Vec<String> =
+        Law::ALL.into_iter().filter_map(|law| Some(trace::tell(law, found.get(law.name())?.clone()))).collect();
     let model = checker.model();
     let cut = seconds.is_some_and(|seconds| begin.elapsed().as_secs() >= seconds);
     if findings.is_empty() && !cut {

@@ -77,9 +77,9 @@ pub(super) struct Commit {
 pub(super) struct Node {
     /// The real thing. Nobody steps it: a copy is stepped.
     pub(super) machine: Machine,
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     /// The snapshot before the last record, and that record: what a restart is made from.
-    log: Option<(Snapshot, Record)>,
+    log: Option<(Arc<Snapshot>, Arc<Record>)>,
     /// What the store's guard knows.
     guard: Option<SignedNonce>,
     /// Blocks that became agreed, as this side's log has them.
@@ -174,7 +174,7 @@ impl Steps {
     /// A side before its first input.
     pub(super) fn newborn(&self, side: Side) -> Arc<Node> {
         let machine = Machine::new(self.pair.entity(side));
-        let snapshot = machine.snapshot().expect("a new machine has an encoding");
+        let snapshot = Arc::new(machine.snapshot().expect("a new machine has an encoding"));
         let node = Node {
             machine,
             snapshot,
@@ -202,13 +202,7 @@ impl Steps {
         self.remember(node, now, short((fate, name)), || self.make(node, now, fate, inputs()))
     }
 
-    fn remember(
-        &self,
-        node: &Arc<Node>,
-        now: UnixSeconds,
-        name: u64,
-        make: impl FnOnce() -> Outcome,
-    ) -> Arc<Outcome> {
+    fn remember(&self, node: &Arc<Node>, now: UnixSeconds, name: u64, make: impl FnOnce() -> Outcome) -> Arc<Outcome> {
         let print = print_of(|h| (node.print, now.0, name).hash(h));
         let shard = &self.shards[usize::try_from(print % 64).expect("below 64")];
         if let Some(known) = shard.lock().expect("no panic inside").get(&print) {
@@ -285,14 +279,14 @@ impl Steps {
     pub(super) fn restart(&self, node: &Arc<Node>, now: UnixSeconds) -> Outcome {
         let entity = node.machine.entity();
         let restored = match &node.log {
-            Some((snapshot, record)) => Machine::restore(entity, Some(snapshot), [record.clone()]),
+            Some((snapshot, record)) => Machine::restore(entity, Some(snapshot), [(**record).clone()]),
             None => Machine::restore(entity, Some(&node.snapshot), []),
         };
         let machine = match restored {
             Ok(machine) => machine,
             Err(error) => return broken(node, Law::Sound, format!("the log does not restore: {error}")),
         };
-        if machine.snapshot().ok().as_ref() != Some(&node.snapshot) {
+        if machine.snapshot().ok().as_ref() != Some(&*node.snapshot) {
             return broken(node, Law::Sound, "the log restores another machine".into());
         }
         let restored = Node { machine, ..copy(node) };
@@ -340,13 +334,14 @@ impl Steps {
                 next.proposed = Some((own.state.block_hash, own.parent, own.state.nonce));
             }
             if signed.len() != record.signed.len() {
-                fault = fault.or_else(|| Fault::new(Law::Signing, "a state was signed that is neither proposed nor agreed"));
+                fault = fault
+                    .or_else(|| Fault::new(Law::Signing, "a state was signed that is neither proposed nor agreed"));
             }
         }
         self.note_events(effects.events(), before, after);
-        next.log = Some((node.snapshot.clone(), record));
+        next.log = Some((node.snapshot.clone(), Arc::new(record)));
         next.machine = machine;
-        next.snapshot = next.machine.snapshot().expect("a machine within the limits has an encoding");
+        next.snapshot = Arc::new(next.machine.snapshot().expect("a machine within the limits has an encoding"));
         next.print = next.fingerprint();
         Outcome { node: Arc::new(next), letters, signed, fault }
     }
@@ -498,13 +493,7 @@ impl Steps {
     }
 
     /// A peer's block that was acknowledged in this step.
-    fn note_ack(
-        &self,
-        before: Option<&Channel>,
-        after: &Channel,
-        record: &Record,
-        signed: &mut Vec<Arc<Shown>>,
-    ) {
+    fn note_ack(&self, before: Option<&Channel>, after: &Channel, record: &Record, signed: &mut Vec<Arc<Shown>>) {
         let (tip, side) = (after.tip(), after.side());
         let new = before.is_none_or(|b| b.state().block_hash != tip.state.block_hash);
         if !new || !record.signed.iter().any(|s| s.digest == tip.commitment.digest) {
@@ -653,9 +642,10 @@ fn check_blank(before: &ChannelState, after: &ChannelState) -> Option<Arc<Fault>
     for (key, new) in &after.subchannels {
         let Some(old) = before.subchannels.get(key) else { continue };
         if new.epoch > old.epoch {
-            let blank = new.tokens.values().all(|t| {
-                t.offdelta == 0 && (t.left_limit, t.right_limit, t.left_hold, t.right_hold) == (0, 0, 0, 0)
-            });
+            let blank = new
+                .tokens
+                .values()
+                .all(|t| t.offdelta == 0 && (t.left_limit, t.right_limit, t.left_hold, t.right_hold) == (0, 0, 0, 0));
             if !blank || !new.pending.is_empty() || new.settlement.is_some() {
                 return Fault::new(Law::Blank, "an epoch does not begin blank");
             }

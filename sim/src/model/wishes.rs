@@ -18,8 +18,6 @@ pub(super) enum Wish {
     Lock(u128, u64),
     /// The first lock to this side is taken with its secret.
     Settle,
-    /// The first lock to this side is given back.
-    GiveBack,
     /// Credit for the other side.
     Grant(u128),
     /// A settlement that takes from the other side, who has not consented: its policy refuses.
@@ -52,7 +50,6 @@ impl Wish {
                 (Transition::AddPayment { key: KEY, token: USD, amount, kind: KIND, hash, expiry, onion }, false)
             }
             Self::Settle => (Transition::SettlePayment { key: KEY, id: incoming()?, secret: SECRET }, false),
-            Self::GiveBack => (Transition::CancelPayment { key: KEY, id: incoming()? }, false),
             Self::Grant(limit) => (Transition::SetCreditLimit { key: KEY, token: USD, limit }, false),
             Self::Unfair => {
                 // Ten of the collateral go to this side's reserve and count as the other side's.

@@ -315,9 +315,10 @@ pub(super) fn acts(config: &Config, state: &State, out: &mut Vec<Act>) {
 
 fn attacks(state: &State, side: Side, out: &mut Vec<Act>) {
     let signed = &state.ever[index(side.other())];
-    let provable = signed.iter().enumerate().filter(|(_, s)| {
-        s.evidence.as_ref().is_some_and(|evidence| evidence.epoch == state.chain.epoch)
-    });
+    let provable = signed
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| s.evidence.as_ref().is_some_and(|evidence| evidence.epoch == state.chain.epoch));
     match &state.chain.dispute {
         None => out.extend(provable.map(|(at, _)| Act::Start(side, at))),
         Some(d) if state.now <= d.started_at.plus(WINDOW_S) && d.starter != side => {

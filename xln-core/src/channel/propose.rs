@@ -373,7 +373,8 @@ impl Channel {
 
     /// What of a state's block went back into the queue may have taken effect on chain.
     fn give_up_queued(&mut self, env: &mut Env<'_>, signed: &SignedState) {
-        let stands = |queued: &Queued| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
+        let stands =
+            |queued: &Queued| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
         let (gone, kept) = core::mem::take(&mut self.mempool).into_iter().partition(|queued| stands(queued));
         self.mempool = kept;
         let gone: VecDeque<Queued> = gone;
