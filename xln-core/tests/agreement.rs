@@ -245,6 +245,25 @@ fn a_backup_signs_nothing_before_the_peer_has_answered_and_then_takes_the_later_
     }
 }
 
+/// The backup has everything; the peer lacks the last acknowledgement. It brings the peer to where this side stands, and then
+/// the peer must say so, or the node recovers for as long as the connection holds.
+#[test]
+fn a_backup_that_is_ahead_of_the_peer_recovers_in_the_same_connection() {
+    let mut net = two();
+    net.with_credit(100);
+    net.submit(0, vec![pay(10)]).remove(0).unwrap();
+    net.deliver();
+    net.wire.clear();
+    assert!(net.channel(0).is_in_flight() && net.token(1).offdelta == -10, "the Ack is lost");
+    net.stage(1, vec![Input::RestoredFromBackup]);
+    net.connect();
+    assert!(!net.channel(1).is_recovering());
+    net.run(0, pay(1));
+    net.run(1, pay(2));
+    net.agreed();
+    assert_eq!(net.token(0).offdelta, -9);
+}
+
 #[test]
 fn a_refused_block_is_replaced_above_and_its_command_fails_only_when_outranked() {
     let mut net = two();

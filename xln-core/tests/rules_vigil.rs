@@ -20,6 +20,7 @@ use xln_core::machine::{Action, Input, InputOutcome};
 use xln_core::state::Pending;
 use xln_core::transition::Transition;
 use xln_core::types::*;
+use xln_core::wire::RejectReason;
 
 fn net() -> Net {
     let mut net = two();
@@ -348,4 +349,72 @@ fn a_close_is_submitted_with_both_signatures_if_its_proposer_asked_for_it() {
         (net.token(0).offdelta, net.token(0).left_limit, net.state(0).subchannels[&KEY].settlement.clone()),
         (0, 0, None)
     );
+}
+
+/// Left's payments are in flight when right shows them on chain; right refuses them only when the window is over. The block
+/// that outranks them comes too late, so they have not failed: a hop that took one for failed would give back
+/// what it has paid.
+#[test]
+fn what_a_dispute_may_come_out_at_is_neither_failed_nor_said_again() {
+    for refused in [true, false] {
+        let mut net = net();
+        net.collateral(50, 50);
+        let ids = net.submit(0, vec![pay(10), pay(11)]);
+        let [Ok(first), Ok(second)] = ids[..] else { panic!("{ids:?}") };
+        let block = proposals(&net.taken())[0].clone();
+        let nonce = Nonce::of(block.height, Side::Left).unwrap().0;
+        let at = net.now;
+        for (time, kinds) in [(at, vec![started(Side::Right, nonce, at)]), (at.plus(3601), vec![])] {
+            (net.now, net.block) = (time, net.block + 1);
+            net.chain_for(&[0, 1], kinds, vec![]);
+            net.wire.clear();
+        }
+        net.parties[0].events.clear();
+        // The first command is to blame, or none is.
+        let reason = if refused { RejectReason::Frozen { index: 0 } } else { RejectReason::HeightTooLow };
+        let reject = net.reject_of(1, &block, reason, block.height);
+        let next = proposals(&net.inject(1, reject)).remove(0);
+        assert!(matches!(next.transitions[..], [Transition::SyncChain { .. }]), "nothing else touches it: {next:?}");
+        net.connect();
+        net.agreed();
+        assert!(net.state(0).nonce.0 > nonce, "the next block outranks it");
+        let failed = |event: &Event| match event {
+            Event::CommandFailed { command, error } => Some((*command, *error)),
+            _ => None,
+        };
+        let fates: Vec<_> = net.parties[0].events.iter().filter_map(failed).collect();
+        let unknown = CommandError::FateUnknown;
+        assert_eq!(fates, [(first, unknown), (second, unknown)]);
+        assert_eq!(net.channel(0).queued(), 0);
+        // The end of the epoch is recorded: nothing of it is paid once more.
+        net.now = net.now.plus(1);
+        let closed = ChangeKind::Closed { epoch: 1, settlement_nonce: 0 };
+        let fact = TokenFact { token: USD, collateral: 0, ondelta: 0 };
+        net.chain(vec![ChangeKind::Collateral(fact), closed], vec![]);
+        net.agreed();
+        assert_eq!((net.state(0).subchannels[&KEY].epoch, net.token(0).offdelta), (1, 0));
+    }
+}
+
+#[test]
+fn a_body_that_was_held_when_it_was_shown_serves_to_finalize() {
+    let mut net = net();
+    let evidence = net.channel(0).best_evidence(&KEY).unwrap();
+    // Right has proposed before it sees the start, left sees it later than right's block.
+    net.run(1, Transition::Memo { data: vec![1] });
+    net.submit(1, vec![pay(10)]).remove(0).unwrap();
+    let at = net.now;
+    let fact = DisputeFact { body_hash: evidence.body_hash(), ..dispute(Side::Left, evidence.nonce.0, at) };
+    let kind = ChangeKind::Dispute { epoch: 0, dispute: fact, fills: vec![], body: vec![] };
+    net.block += 1;
+    net.chain_for(&[1], vec![kind], vec![]);
+    net.settle();
+    net.agreed();
+    assert_eq!(net.token(1).offdelta, 10, "agreed before left saw the start: the shown body is no state's any more");
+    net.now = at.plus(3601);
+    block(&mut net, 1, vec![], vec![]);
+    let calls = net.calls(1);
+    // The counter has not come into a block.
+    let Some(ChainCall::FinalizeDispute { body, .. }) = calls.last() else { panic!("{calls:?}") };
+    assert_eq!(*body, evidence.body);
 }

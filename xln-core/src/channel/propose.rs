@@ -346,18 +346,42 @@ impl Channel {
         }
     }
 
-    /// Reports what an agreed state has outranked, and forgets it.
+    /// Reports what an agreed state has outranked, and forgets it. On chain that may come too late: a dispute that runs, or has
+    /// just ended, may show the outranked state, so that its commands are neither failed nor said again.
     pub(super) fn drop_outranked(&mut self, env: &mut Env<'_>) {
         let tip = self.tip.state.nonce;
-        self.abandoned.retain(|abandoned| {
-            if abandoned.signed.state.nonce > tip {
-                return true;
+        let all = core::mem::take(&mut self.abandoned).into_iter();
+        let (live, outranked): (Vec<_>, Vec<_>) = all.partition(|abandoned| abandoned.signed.state.nonce > tip);
+        self.abandoned = live;
+        for Abandoned { signed, failed } in outranked {
+            let disputed = self.is_disputed(&signed);
+            for (command, error) in failed {
+                let error = if disputed { CommandError::FateUnknown } else { error };
+                env.out.events.push(Event::CommandFailed { command, error });
             }
-            for (command, error) in &abandoned.failed {
-                env.out.events.push(Event::CommandFailed { command: *command, error: *error });
+            if disputed {
+                self.give_up_queued(env, &signed);
             }
-            false
-        });
+        }
+    }
+
+    /// Whether a dispute, seen or started by this node, may come out at this state's share of what its block touches.
+    fn is_disputed(&self, signed: &SignedState) -> bool {
+        let keys = signed.block.iter().flat_map(|block| &block.transitions).filter_map(Transition::key);
+        keys.into_iter().any(|key| matches!(self.frozen(key), Some(Freeze::Sighted | Freeze::OwnStart)))
+    }
+
+    /// What of a state's block went back into the queue may have taken effect on chain.
+    fn give_up_queued(&mut self, env: &mut Env<'_>, signed: &SignedState) {
+        let stands =
+            |queued: &Queued| signed.block.as_ref().is_some_and(|b| b.transitions.contains(&queued.transition));
+        let (gone, kept) = core::mem::take(&mut self.mempool).into_iter().partition(|queued| stands(queued));
+        self.mempool = kept;
+        let gone: VecDeque<Queued> = gone;
+        for queued in gone {
+            let error = CommandError::FateUnknown;
+            env.out.events.push(Event::CommandFailed { command: queued.id, error });
+        }
     }
 
     /// The hash of the block in flight.

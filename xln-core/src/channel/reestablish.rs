@@ -72,6 +72,10 @@ impl Channel {
             && height < self.tip.state.height
         {
             env.out.parts.push(ack);
+            // It brings the peer to where this side stands: only then can the peer say so.
+            if self.recovering {
+                self.send_reestablish(env, true);
+            }
         }
         self.send_own(env);
         self.send_settlement_signatures(env);

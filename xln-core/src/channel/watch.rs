@@ -153,6 +153,8 @@ impl Channel {
         let watch = self.watches.entry(change.key).or_default();
         watch.change(point.number, &change.kind);
         watch.sight(&change.kind);
+        self.keep_shown(change);
+        let Some(watch) = self.watches.get_mut(&change.key) else { return };
         if let ChangeKind::Closed { epoch, .. } = change.kind {
             watch.sighted = watch.sighted.filter(|(e, _)| *e >= epoch);
             // It freezes until SyncChain has recorded it, which needs something to record it in.
@@ -165,7 +167,18 @@ impl Channel {
     /// A change that is not confirmed: it freezes, and a stale start is answered at once.
     pub(crate) fn chain_sight(&mut self, env: &mut Env<'_>, change: &ChainChange) {
         self.watches.entry(change.key).or_default().sight(&change.kind);
+        self.keep_shown(change);
         self.report_dispute(env, change);
+    }
+
+    /// The body that a dispute shows, if this node holds it now: blocks that are agreed later must not take away what the
+    /// dispute is finalized with.
+    fn keep_shown(&mut self, change: &ChainChange) {
+        let ChangeKind::Dispute { dispute, .. } = &change.kind else { return };
+        let Some(body) = self.body(&change.key, &dispute.body_hash) else { return };
+        if let Some(watch) = self.watches.get_mut(&change.key).filter(|w| w.shown.len() < REMEMBERED_FACTS) {
+            watch.shown.entry(dispute.body_hash).or_insert(body);
+        }
     }
 
     /// What was sighted did not come true.

@@ -53,8 +53,9 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
 }
 
-/// Many channels of one entity.
-#[derive(Debug)]
+/// Many channels of one entity. A copy is another future of the same past, for whoever explores what may happen: only one of
+/// the two may ever sign.
+#[derive(Clone, Debug)]
 pub struct Machine {
     state: MachineState,
     instruments: Arc<Instruments>,
