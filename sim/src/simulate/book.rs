@@ -53,8 +53,6 @@ pub(crate) struct Part {
     pub(crate) epoch: u32,
     pub(crate) coins: BTreeMap<TokenId, Coin>,
     pub(crate) open: BTreeMap<u64, Open>,
-    /// The settlement or close, and its id.
-    settlement: Option<u64>,
     point: Option<u64>,
 }
 
@@ -72,6 +70,8 @@ pub(crate) struct Book {
     added: BTreeSet<(Side, Hash)>,
     /// What was settled: who, payer or not, under which hash, how much.
     pub(crate) flows: Vec<(Side, Hash, u128)>,
+    /// Settlements and closes, and the nonce of the block that made them; 0 for the one that is being looked at.
+    settlements: BTreeMap<(SubchannelKey, u64), Nonce>,
     /// Blocks that were on the wire, by hash and by nonce.
     pub(crate) seen: BTreeMap<Hash, Arc<Block>>,
     /// Who has signed what at a nonce.
@@ -95,10 +95,16 @@ impl Book {
             issues: BTreeMap::new(),
             added: BTreeSet::new(),
             flows: Vec::new(),
+            settlements: BTreeMap::new(),
             seen: BTreeMap::new(),
             signed: BTreeMap::new(),
             blocks: 0,
         }
+    }
+
+    /// Since when a settlement is agreed.
+    pub(crate) fn settlement_since(&self, key: &SubchannelKey, id: u64) -> Option<Nonce> {
+        self.settlements.get(&(*key, id)).copied()
     }
 
     /// A party's last agreed state: one of those that were agreed, or the next.
@@ -146,6 +152,7 @@ impl Book {
             }
             self.apply(block.proposer, transition, true)?;
         }
+        self.settlements.values_mut().filter(|made| **made == Nonce(0)).for_each(|made| *made = nonce);
         self.head = (nonce, hash);
         self.agreed.insert(nonce, hash);
         Ok(())
@@ -268,7 +275,7 @@ impl Book {
             }
             Transition::ProposeSettlement { key, .. } | Transition::ProposeClose { key, .. } => {
                 let id = self.id();
-                self.part(key)?.settlement = Some(id);
+                self.settlements.insert((*key, id), Nonce(0));
             }
             Transition::Memo { .. } => {}
             other => return Err(format!("nobody asked for {other:?}")),

@@ -117,7 +117,7 @@ impl World {
 
     /// Everything that is on its way arrives.
     pub(crate) fn settle(&mut self) -> Found {
-        for _ in 0..2000 {
+        for _ in 0..500 {
             let ways: Vec<_> = self.links.iter().filter(|(_, link)| !link.queue.is_empty()).map(|(w, _)| *w).collect();
             let mut any = false;
             for (from, to) in ways {
@@ -127,7 +127,9 @@ impl World {
                 return Ok(());
             }
         }
-        Err("two nodes talk without end".into())
+        let said = self.links.values().filter_map(|link| link.past.back());
+        let said: Vec<_> = said.filter_map(|bytes| xln_core::wire::Message::decode(bytes).ok()).collect();
+        Err(format!("two nodes talk without end: {said:?}"))
     }
 
     fn idle(&mut self, b: u32, c: u32) -> Did {

@@ -240,6 +240,7 @@ impl World {
                 self.tally.refused += 1;
             }
         }
+        self.look(who)?;
         let id = self.parties[who].id;
         for (effect, what) in effects.effects() {
             match what {
@@ -254,7 +255,6 @@ impl World {
                 known.push(evidence.clone());
             }
         }
-        self.look(who)?;
         for event in effects.events() {
             self.hear(who, event)?;
         }
@@ -337,11 +337,11 @@ impl World {
 
     /// A settlement signature leaves only after the block that holds for it is agreed.
     fn check_settlement(&self, who: usize, to: &EntityId, key: &SubchannelKey, id: u64) -> Found {
-        let channel = self.parties[who].node.as_ref().and_then(|node| node.channel(to));
-        let open = channel.and_then(|c| c.state().subchannels.get(key)?.settlement.as_ref());
-        match open {
-            Some(open) if open.id == id => Ok(()),
-            _ => Err(format!("node {who} signs settlement {id} that is not agreed: {open:?}")),
+        let channel = self.parties[who].node.as_ref().and_then(|node| node.channel(to)).ok_or("no channel")?;
+        let since = self.books.get(&channel.pair()).and_then(|book| book.settlement_since(key, id));
+        match since {
+            Some(since) if since <= channel.state().nonce => Ok(()),
+            _ => Err(format!("node {who} signs settlement {id} of {since:?} at {:?}", channel.state().nonce)),
         }
     }
 

@@ -92,18 +92,15 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
+    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown; or the peer
+    /// has just refused one.
     pub(crate) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+        if self.refused_ends.contains_key(&(*key, id)) {
+            return true;
+        }
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
-        self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
-            Transition::SettlePayment { key: k, id: i, .. }
-            | Transition::CancelPayment { key: k, id: i }
-            | Transition::SettleSubcontract { key: k, id: i }
-            | Transition::CancelSubcontract { key: k, id: i }
-            | Transition::FailPayment { key: k, id: i, .. } => k == key && *i == id,
-            _ => false,
-        })
+        self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| transition.ends() == Some((*key, id)))
     }
 
     /// When a payment of mine that waits for its settlement must be revealed on chain, or something of mine has vested.
