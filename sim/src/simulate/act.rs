@@ -329,6 +329,9 @@ impl World {
         let pair = self.pair(who, peer);
         let epoch = self.chains[index].ledger.line(&pair).epoch;
         self.cheats.insert((who, pair, key, epoch));
+        if let ChainCall::StartDispute { evidence, .. } = &call {
+            self.exhibits.insert(evidence.body_hash(), evidence.body.clone());
+        }
         self.submit(who, index, Operation::Act(Box::new(ChainAction { key, pair, call })));
         Ok(true)
     }

@@ -126,7 +126,7 @@ impl Book {
             };
             hash = block.prev_block_hash;
             path.push(block);
-            if path.len() > 64 {
+            if path.len() > 4096 {
                 return Err(format!("two histories: {:?} is no ancestor of {}", self.head, state.block_hash));
             }
         }
@@ -134,6 +134,20 @@ impl Book {
             self.agree(&block)?;
         }
         self.compare(state)
+    }
+
+    /// One party has lost what it had agreed alone: the other's last state is the last one now.
+    pub(crate) fn roll_back(&mut self, state: &ChannelState) -> Found {
+        if state.nonce >= self.head.0 {
+            return Ok(());
+        }
+        let mut again = Self::new(self.pair);
+        (again.seen, again.signed) = (self.seen.clone(), self.signed.clone());
+        again.issues = self.issues.clone();
+        again.issues.values_mut().for_each(|issue| issue.agreed = false);
+        again.committed(state)?;
+        *self = again;
+        Ok(())
     }
 
     fn agree(&mut self, block: &Arc<Block>) -> Found {

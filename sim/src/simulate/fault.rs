@@ -117,7 +117,7 @@ impl World {
 
     /// Everything that is on its way arrives.
     pub(crate) fn settle(&mut self) -> Found {
-        for _ in 0..500 {
+        for _ in 0..1000 {
             let ways: Vec<_> = self.links.iter().filter(|(_, link)| !link.queue.is_empty()).map(|(w, _)| *w).collect();
             let mut any = false;
             for (from, to) in ways {
@@ -212,6 +212,12 @@ impl World {
     fn restore(&mut self) -> Did {
         let who = self.frail;
         let Some(backup) = self.parties[who].backup.clone() else { return Ok(false) };
+        // Their peers are there to say where they stand.
+        for peer in self.neighbours(who) {
+            if self.parties[peer].node.is_none() {
+                self.start(peer)?;
+            }
+        }
         self.kill(who, 1)?;
         let party = &mut self.parties[who];
         let store = import(Arc::new(MemoryStore::new()), party.id, &party.config(), &backup).map_err(|e| e.to_string())?;
@@ -223,6 +229,13 @@ impl World {
             let Some(side) = book.pair.side(&id) else { continue };
             for ((by, _), issue) in &mut book.issues {
                 issue.unknown |= *by == side;
+            }
+        }
+        for peer in self.neighbours(who) {
+            let pair = self.pair(who, peer);
+            let channel = self.parties[peer].node.as_ref().and_then(|node| node.channel(&id));
+            if let (Some(book), Some(channel)) = (self.books.get_mut(&pair), channel) {
+                book.roll_back(channel.state())?;
             }
         }
         self.parties[who].down_until = self.now;

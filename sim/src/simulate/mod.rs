@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::Args;
 
-use play::{Finding, draw, play, shrink};
+use play::{Finding, draw, play, play_traced, shrink};
 use step::KINDS;
 use tally::Tally;
 
@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// Plays the steps of a file instead.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// Tells on standard error what happens in the replay.
+    #[arg(long)]
+    trace: bool,
     /// Worlds played to shorten a finding.
     #[arg(long, default_value_t = 600)]
     shrink: usize,
@@ -123,7 +126,7 @@ impl Report {
 impl Options {
     pub(crate) fn run(self) -> ExitCode {
         if let Some(path) = &self.replay {
-            return Self::replay(path);
+            return Self::replay(path, self.trace);
         }
         std::panic::set_hook(Box::new(|_| ()));
         let steps = if self.quick { 100_000 } else { self.steps };
@@ -144,7 +147,7 @@ impl Options {
         ExitCode::FAILURE
     }
 
-    fn replay(path: &PathBuf) -> ExitCode {
+    fn replay(path: &PathBuf, trace: bool) -> ExitCode {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
         let parsed = text.and_then(|text| Finding::parse(&text).ok_or_else(|| "no list of steps".to_owned()));
         let (seed, steps) = match parsed {
@@ -154,7 +157,7 @@ impl Options {
                 return ExitCode::from(2);
             }
         };
-        match play(seed, &steps) {
+        match play_traced(seed, &steps, trace) {
             Ok(tally) => {
                 Report { tally, finding: None }.print();
                 println!("no findings");

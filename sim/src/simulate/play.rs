@@ -23,9 +23,13 @@ pub(crate) fn draw(seed: u64, count: usize) -> Vec<Step> {
     (0..count).map(|_| Step::draw(&mut rng)).collect()
 }
 
-fn run(seed: u64, steps: &[Step]) -> Result<Tally, String> {
+fn run(seed: u64, steps: &[Step], trace: bool) -> Result<Tally, String> {
     let mut world = World::new(seed)?;
+    world.trace = trace;
     for (number, step) in steps.iter().enumerate() {
+        if trace {
+            eprintln!("{}: {}", world.now, step.line());
+        }
         world.step(step).map_err(|found| format!("{found}\n  at step {number}, {}", step.line()))?;
     }
     world.finish()?;
@@ -35,7 +39,12 @@ fn run(seed: u64, steps: &[Step]) -> Result<Tally, String> {
 
 /// Plays a world. A panic is a finding too.
 pub(crate) fn play(seed: u64, steps: &[Step]) -> Result<Tally, String> {
-    match catch_unwind(AssertUnwindSafe(|| run(seed, steps))) {
+    play_traced(seed, steps, false)
+}
+
+/// As [`play`], and tells on standard error what happens.
+pub(crate) fn play_traced(seed: u64, steps: &[Step], trace: bool) -> Result<Tally, String> {
+    match catch_unwind(AssertUnwindSafe(|| run(seed, steps, trace))) {
         Ok(result) => result,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::channel::{CommandError, Event};
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Effect, Effects, Input, InputOutcome};
-use xln_core::types::{EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+use xln_core::types::{DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
 use xln_core::wire::{Message, Part};
 use xln_node::driver::NodeError;
 use xln_storage::FaultStore;
@@ -25,6 +26,8 @@ pub(crate) const EUR: TokenId = TokenId(2);
 pub(crate) const INTERVAL_S: u64 = 60;
 /// Seconds that a node is down, stalled, or behind its chain at most.
 pub(crate) const MAX_OUTAGE_S: u64 = 150;
+/// Messages on one way.
+const MAX_IN_FLIGHT: usize = 32;
 const START: u64 = 1_800_000_000;
 /// The kind of all locks.
 pub(crate) const KIND: HashKind = HashKind::Sha256;
@@ -57,6 +60,8 @@ pub(crate) struct World {
     pub(crate) history: BTreeMap<(Pair, SubchannelKey), Vec<Evidence>>,
     /// Disputes whose starter does not want them countered.
     pub(crate) cheats: BTreeSet<(usize, Pair, SubchannelKey, u32)>,
+    /// What they have shown, by the hash of its body.
+    pub(crate) exhibits: BTreeMap<Hash, Vec<u8>>,
     /// Who may be restored from a backup, and whether it was.
     pub(crate) frail: usize,
     pub(crate) restored: bool,
@@ -66,6 +71,8 @@ pub(crate) struct World {
     pub(crate) routes: BTreeMap<Hash, EntityId>,
     /// The first block of the chains that is not healed any more.
     pub(crate) calm: bool,
+    /// Tells every delivery.
+    pub(crate) trace: bool,
     pub(crate) tally: Tally,
 }
 
@@ -100,12 +107,14 @@ impl World {
             submitted: BTreeMap::new(),
             history: BTreeMap::new(),
             cheats: BTreeSet::new(),
+            exhibits: BTreeMap::new(),
             frail,
             restored: false,
             serial: 0,
             secrets: BTreeMap::new(),
             routes: BTreeMap::new(),
             calm: false,
+            trace: false,
             tally: Tally::default(),
         };
         for (a, b) in world.edges.clone() {
@@ -215,6 +224,9 @@ impl World {
         let now = UnixSeconds(self.now + party.ahead_s);
         let Some(node) = party.node.as_mut() else { return Ok(None) };
         self.tally.inputs += u64::try_from(inputs.len()).unwrap();
+        if self.trace && !matches!(inputs.first(), Some(Input::Message { .. })) {
+            eprintln!("{} {who}: {inputs:?}", self.now);
+        }
         let result = node.step(now, inputs.clone());
         match result {
             Ok(effects) => {
@@ -275,6 +287,9 @@ impl World {
     }
 
     fn hear(&mut self, who: usize, event: &Event) -> Found {
+        if self.trace {
+            eprintln!("{} {who} says {event:?}", self.now);
+        }
         self.tally.hear(event);
         let life = self.parties[who].life;
         let (command, error) = match event {
@@ -330,7 +345,10 @@ impl World {
         if self.is_connected(who, peer)
             && let Some(link) = self.links.get_mut(&(who, peer))
         {
-            link.queue.push_back(bytes.to_vec());
+            // A transport that nobody reads from loses what is beyond its buffers.
+            if link.queue.len() < MAX_IN_FLIGHT {
+                link.queue.push_back(bytes.to_vec());
+            }
         }
         Ok(())
     }
@@ -357,6 +375,11 @@ impl World {
             link.past.pop_front();
         }
         self.tally.event("delivery");
+        if self.trace
+            && let Ok(message) = Message::decode(&bytes)
+        {
+            eprintln!("{} {from} -> {to}: {:?}", self.now, message.parts);
+        }
         let from = self.parties[from].id;
         self.feed(to, vec![Input::Message { from, bytes }])?;
         Ok(true)
@@ -370,7 +393,7 @@ impl World {
         let (life, entity) = (self.parties[who].life, self.parties[who].id);
         let index = usize::from(action.key == key_of(1));
         let epoch = self.chains[index].ledger.line(&action.pair).epoch;
-        let counters = matches!(action.call, xln_core::chain::ChainCall::CounterDispute { both: true, .. });
+        let counters = matches!(action.call, ChainCall::CounterDispute { both: true, .. });
         let dishonest = counters && self.cheats.contains(&(who, action.pair, action.key, epoch));
         match self.submitted.get(&(who, life, id)) {
             // It ended, and the node has forgotten it, or it was told so and died of it.
@@ -425,7 +448,28 @@ impl World {
         let now = self.now;
         self.chains[index].mine(now);
         self.tally.event("block");
+        self.finalize_exhibits(index);
         self.check_chain(index)
+    }
+
+    /// Who shows an old state sees to it that it is enforced.
+    fn finalize_exhibits(&mut self, index: usize) {
+        let key = key_of(index);
+        let ledger = &self.chains[index].ledger;
+        let over = |dispute: &DisputeFact| self.now > dispute.started_at.0 + ledger.window_s;
+        let running = ledger.lines.iter().filter_map(|(pair, line)| Some((*pair, line.dispute?)));
+        let due: Vec<_> = running.filter(|(_, dispute)| over(dispute)).collect();
+        for (pair, dispute) in due {
+            let Some(body) = self.exhibits.get(&dispute.body_hash).cloned() else { continue };
+            let Some(who) = self.index(&pair.entity(dispute.starter)) else { continue };
+            let call = ChainCall::FinalizeDispute {
+                dispute,
+                body,
+                starter_fills: Vec::new(),
+                answerer_fills: Vec::new(),
+            };
+            self.submit(who, index, Operation::Act(Box::new(ChainAction { key, pair, call })));
+        }
     }
 
     /// Looks at the blocks that have come to count as confirmed.

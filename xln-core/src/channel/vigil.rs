@@ -8,7 +8,7 @@ use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{ChainId, SubchannelKey, UnixSeconds};
+use crate::types::{ChainId, DisputeFact, SubchannelKey, UnixSeconds};
 
 impl Channel {
     /// Reacts to what time and chain have brought.
@@ -38,19 +38,19 @@ impl Channel {
         let over = time > dispute.started_at.plus(window);
         let both = dispute.starter == self.me;
         let possible = !both || self.best_evidence(key).is_some_and(|e| e.left.is_some() && e.right.is_some());
-        if stale && !over && possible && reacted != Some((epoch, dispute.nonce, false)) {
+        if stale && !over && possible && reacted != Some((epoch, dispute, false)) {
             if self.counter(env, key, Arguments::default()).is_ok() {
-                self.set_reacted(key, (epoch, dispute.nonce, false));
+                self.set_reacted(key, (epoch, dispute, false));
             }
         } else if over
-            && reacted != Some((epoch, dispute.nonce, true))
+            && reacted != Some((epoch, dispute, true))
             && self.finalize(env, key, Arguments::default()).is_ok()
         {
-            self.set_reacted(key, (epoch, dispute.nonce, true));
+            self.set_reacted(key, (epoch, dispute, true));
         }
     }
 
-    fn set_reacted(&mut self, key: &SubchannelKey, reacted: (u32, u64, bool)) {
+    fn set_reacted(&mut self, key: &SubchannelKey, reacted: (u32, DisputeFact, bool)) {
         if let Some(watch) = self.watches.get_mut(key) {
             watch.reacted = Some(reacted);
         }
