@@ -17,8 +17,8 @@ mod route_common;
 use common::*;
 use route_common::*;
 use xln_core::chain::{ChainCall, ChainChange, ChainFact, ChangeKind};
-use xln_core::channel::{CommandError, End, Event};
-use xln_core::machine::{Command, Input, Log, Machine, Record};
+use xln_core::channel::{Arguments, CommandError, End, Event};
+use xln_core::machine::{Action, Command, Input, Log, Machine, Record};
 use xln_core::route::*;
 use xln_core::transition::Transition;
 use xln_core::types::*;
@@ -67,6 +67,37 @@ fn what_is_refused_in_the_middle_unwinds_everything() {
     assert_eq!(before, after);
     assert!((0..3).all(|i| pending(&net, i, i + 1) == 0));
     assert_eq!(failure(&net, &route), Some((1, FailureCode::InsufficientCapacity)));
+}
+
+#[test]
+fn a_refused_settlement_is_tried_again_after_a_while_and_not_at_once() {
+    let mut net = line(3);
+    expect(&mut net, 2, 10_000, 1);
+    let route = plan(&net, &[1, 2], 10_000, 1);
+    send(&mut net, 0, &route).unwrap();
+    // The hop starts a dispute that the recipient cannot see yet, and refuses what it says of the lock.
+    while pending(&net, 1, 2) == 0 {
+        assert!(net.deliver());
+    }
+    let action = Action::StartDispute { key: KEY, arguments: Arguments::default() };
+    let peer = net.id(2);
+    net.stage(1, vec![Input::Command(Command { peer, action })]);
+    net.settle();
+    let refusals = |net: &Net| net.parties[2].events.iter().filter(|e| matches!(e, Event::Refused { .. })).count();
+    assert_eq!(refusals(&net), 1);
+    for tries in 2..4 {
+        net.now = net.now.plus(11);
+        net.stage(2, vec![Input::Tick]);
+        net.settle();
+        assert_eq!(refusals(&net), tries, "it goes on trying");
+    }
+    // The start did not come about: the next try succeeds.
+    let (effect, _) = net.parties[1].actions.remove(0);
+    net.stage(1, vec![Input::Completed { effect, success: false }]);
+    net.now = net.now.plus(11);
+    net.stage(2, vec![Input::Tick]);
+    net.settle();
+    assert_eq!([0, 1, 2].map(|i| wealth(&net, i)), [-10_100, 100, 10_000]);
 }
 
 /// Sends along a line of three and says how it failed.

@@ -74,6 +74,26 @@ fn a_stale_start_is_countered_once_at_first_sight_and_again_after_a_failure() {
 }
 
 #[test]
+fn a_stale_start_that_a_reorganisation_moves_is_countered_again() {
+    let mut net = net();
+    let old = net.state(0).nonce.0;
+    net.run(0, pay(10));
+    let first = net.now;
+    for at in [first, first.plus(12)] {
+        let change = ChainChange { key: KEY, pair: net.pair(), kind: started(Side::Right, old, at) };
+        net.stage(0, vec![Input::Chain(ChainFact::Sighted { change })]);
+        let calls = net.calls(0);
+        // What is shown to the chain names the start with its time: the counter of the first is void for the second.
+        let [ChainCall::CounterDispute { dispute, .. }] = &calls[..] else { panic!("{at:?}: {calls:?}") };
+        assert_eq!(dispute.started_at, at);
+        // The first one fails as overtaken, which counts as done.
+        let (effect, _) = net.parties[0].machine.pending_effects().next().unwrap();
+        net.stage(0, vec![Input::Completed { effect, success: true }]);
+        assert!(net.calls(0).is_empty());
+    }
+}
+
+#[test]
 fn what_is_not_stale_or_not_watched_is_not_countered() {
     let mut net = net();
     net.run(0, pay(10));

@@ -205,6 +205,9 @@ pub struct Channel {
     ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// Pending things whose end the peer has refused: this node does not try it again by itself before this time, or the two
+    /// would only exchange refusals.
+    refused_ends: BTreeMap<(SubchannelKey, u64), UnixSeconds>,
     /// What is to be done about signers that lapse.
     signers: Signers,
     /// Cross-chain swaps that are not over, and what the application lets the peer begin.
@@ -246,6 +249,7 @@ impl Channel {
             revealing: BTreeSet::new(),
             ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            refused_ends: BTreeMap::new(),
             signers: Signers::default(),
             crosses: cross::CrossSwaps::default(),
             spent: SpentBy::new(),

@@ -155,6 +155,7 @@ impl Channel {
 
     /// What time brings: resending, giving up on a deferral, reporting silence.
     pub(crate) fn tick(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        self.refused_ends.retain(|_, until| *until > env.now);
         self.judge_waiting(env)?;
         let Some(own) = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some()) else { return Ok(()) };
         let (since, last) = (own.since, own.last_sent);
@@ -196,7 +197,9 @@ impl Channel {
             // What waits for the chain is judged again when the chain moves, not by the clock.
             if clock > w.judged { clock.min(patience) } else { patience }
         });
-        own.into_iter().chain(waiting).chain(self.vigil_deadline(config, chains)).chain(self.signers.deadline()).min()
+        let refused = self.refused_ends.values().min().copied();
+        let others = self.vigil_deadline(config, chains).into_iter().chain(self.signers.deadline()).chain(refused);
+        own.into_iter().chain(waiting).chain(others).min()
     }
 
     /// A remote signer's answer.

@@ -8,7 +8,7 @@ use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{ChainId, SubchannelKey, UnixSeconds};
+use crate::types::{ChainId, DisputeFact, SubchannelKey, UnixSeconds};
 
 impl Channel {
     /// Reacts to what time and chain have brought.
@@ -38,19 +38,19 @@ impl Channel {
         let over = time > dispute.started_at.plus(window);
         let both = dispute.starter == self.me;
         let possible = !both || self.best_evidence(key).is_some_and(|e| e.left.is_some() && e.right.is_some());
-        if stale && !over && possible && reacted != Some((epoch, dispute.nonce, false)) {
+        if stale && !over && possible && reacted != Some((epoch, dispute, false)) {
             if self.counter(env, key, Arguments::default()).is_ok() {
-                self.set_reacted(key, (epoch, dispute.nonce, false));
+                self.set_reacted(key, (epoch, dispute, false));
             }
         } else if over
-            && reacted != Some((epoch, dispute.nonce, true))
+            && reacted != Some((epoch, dispute, true))
             && self.finalize(env, key, Arguments::default()).is_ok()
         {
-            self.set_reacted(key, (epoch, dispute.nonce, true));
+            self.set_reacted(key, (epoch, dispute, true));
         }
     }
 
-    fn set_reacted(&mut self, key: &SubchannelKey, reacted: (u32, u64, bool)) {
+    fn set_reacted(&mut self, key: &SubchannelKey, reacted: (u32, DisputeFact, bool)) {
         if let Some(watch) = self.watches.get_mut(key) {
             watch.reacted = Some(reacted);
         }
@@ -92,18 +92,15 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
+    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown; or the peer
+    /// has just refused one.
     pub(crate) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+        if self.refused_ends.contains_key(&(*key, id)) {
+            return true;
+        }
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
-        self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
-            Transition::SettlePayment { key: k, id: i, .. }
-            | Transition::CancelPayment { key: k, id: i }
-            | Transition::SettleSubcontract { key: k, id: i }
-            | Transition::CancelSubcontract { key: k, id: i }
-            | Transition::FailPayment { key: k, id: i, .. } => k == key && *i == id,
-            _ => false,
-        })
+        self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| transition.ends() == Some((*key, id)))
     }
 
     /// When a payment of mine that waits for its settlement must be revealed on chain, or something of mine has vested.

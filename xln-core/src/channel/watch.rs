@@ -44,8 +44,9 @@ pub struct Watch {
     alarm: bool,
     /// Bodies and fills that the chain has shown in the running dispute, by hash.
     shown: BTreeMap<Hash, Vec<u8>>,
-    /// The nonce that this node has answered, or the dispute that it has finalized, by itself.
-    pub(super) reacted: Option<(u32, u64, bool)>,
+    /// The dispute that this node has answered, or finalized, by itself: all of it, since a reorganisation may start it at
+    /// another time, and what was sent for the one before is void then.
+    pub(super) reacted: Option<(u32, DisputeFact, bool)>,
 }
 
 impl Watch {

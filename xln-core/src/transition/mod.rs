@@ -242,6 +242,19 @@ impl Transition {
 }
 
 impl Transition {
+    /// The payment or subcontract that it ends, wholly or in part.
+    #[must_use]
+    pub(crate) const fn ends(&self) -> Option<(SubchannelKey, u64)> {
+        match self {
+            Self::SettlePayment { key, id, .. }
+            | Self::CancelPayment { key, id }
+            | Self::FailPayment { key, id, .. }
+            | Self::SettleSubcontract { key, id }
+            | Self::CancelSubcontract { key, id } => Some((*key, *id)),
+            _ => None,
+        }
+    }
+
     /// No less than its encoded length, in bytes: cheap, for filling a block.
     #[must_use]
     pub fn size_bound(&self) -> usize {
