@@ -1,0 +1,120 @@
+//! Numbers, ids and hashes as they cross: text for what is longer than 64 bits, checked by the parsers of the crates below.
+//! What does not parse reaches the caller as [`XlnError::InvalidArgument`].
+
+use alloy_primitives::{I256, U256};
+use xln_core::types as core;
+
+use crate::error::XlnError;
+
+pub use core::{Address, ChainId, EntityId, Hash, HashKind, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+
+/// An amount of a token in its base unit, from 0 to `2^256 - 1`.
+pub type Amount = U256;
+/// A change or a balance of a token in its base unit, from `-2^255` to `2^255 - 1`.
+pub type SignedAmount = I256;
+
+uniffi::custom_type!(
+    /// An amount of a token in its base unit, from 0 to `2^256 - 1`.
+    Amount, String, {
+    remote,
+    lower: |amount| amount.to_string(),
+    try_lift: |text| Ok(decimal(&text)?),
+});
+uniffi::custom_type!(
+    /// A change or a balance of a token in its base unit, from `-2^255` to `2^255 - 1`.
+    SignedAmount, String, {
+    remote,
+    lower: |amount| amount.to_string(),
+    try_lift: |text| Ok(signed_decimal(&text)?),
+});
+uniffi::custom_type!(
+    /// Who owns money and signs: 32 bytes in hexadecimal, tagged by the first.
+    EntityId, String, {
+    remote,
+    lower: |id| id.to_string(),
+    try_lift: |text| Ok(EntityId::parse(bytes("entity id", &text)?).map_err(|e| XlnError::invalid("entity id", &e))?),
+});
+uniffi::custom_type!(
+    /// A keccak256 or sha256 hash, or a block hash of a chain: 32 bytes in hexadecimal.
+    Hash, String, {
+    remote,
+    lower: |hash| hash.to_string(),
+    try_lift: |text| Ok(core::Hash(bytes("hash", &text)?)),
+});
+uniffi::custom_type!(
+    /// An address on an EVM chain: 20 bytes in hexadecimal.
+    Address, String, {
+    remote,
+    lower: |address| address.to_string(),
+    try_lift: |text| Ok(core::Address(bytes("address", &text)?)),
+});
+uniffi::custom_type!(
+    /// A 32-byte preimage that settles a payment. Whoever knows it can take the payment.
+    Secret, String, {
+    remote,
+    lower: |secret| core::Hash(secret.0).to_string(),
+    try_lift: |text| Ok(core::Secret(bytes("secret", &text)?)),
+});
+uniffi::custom_type!(
+    /// An EIP-155 chain id.
+    ChainId, u64, { remote, lower: |id| id.0, try_lift: |id| Ok(core::ChainId(id)) }
+);
+uniffi::custom_type!(
+    /// A token's number in one Depository; 0 is the chain's native coin.
+    TokenId, u32, { remote, lower: |id| id.0, try_lift: |id| Ok(core::TokenId(id)) }
+);
+uniffi::custom_type!(
+    /// Unix time in seconds.
+    UnixSeconds, u64, { remote, lower: |time| time.0, try_lift: |time| Ok(core::UnixSeconds(time)) }
+);
+
+/// One of the two ends of a channel. Left has the smaller entity id.
+#[uniffi::remote(Enum)]
+pub enum Side {
+    /// The smaller id.
+    Left,
+    /// The larger id.
+    Right,
+}
+
+/// Which function a hashlock uses.
+#[uniffi::remote(Enum)]
+pub enum HashKind {
+    /// keccak256, kind 0 of the registry.
+    Keccak256,
+    /// SHA-256, kind 1 of the registry.
+    Sha256,
+}
+
+/// The part of a channel that one Depository on one chain enforces.
+#[uniffi::remote(Record)]
+pub struct SubchannelKey {
+    /// The chain.
+    pub chain: ChainId,
+    /// The Depository on it.
+    pub depository: Address,
+}
+
+fn decimal(text: &str) -> Result<U256, XlnError> {
+    digits(text).and_then(|digits| U256::from_str_radix(digits, 10).ok()).ok_or_else(|| out_of_range(text))
+}
+
+fn signed_decimal(text: &str) -> Result<I256, XlnError> {
+    digits(text.strip_prefix('-').unwrap_or(text))
+        .and_then(|_| I256::from_dec_str(text).ok())
+        .ok_or_else(|| out_of_range(text))
+}
+
+/// Plain digits only: the parsers of alloy also take underscores.
+fn digits(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
+}
+
+fn out_of_range(text: &str) -> XlnError {
+    XlnError::invalid("amount", &format_args!("{} is not a decimal number in range", text.get(..80).unwrap_or(text)))
+}
+
+/// Exactly `N` bytes from hexadecimal, with or without `0x`.
+pub(crate) fn bytes<const N: usize>(what: &str, text: &str) -> Result<[u8; N], XlnError> {
+    alloy_primitives::hex::decode_to_array(text).map_err(|error| XlnError::invalid(what, &error))
+}

@@ -1,0 +1,2 @@
+import Xln
+print(version())
