@@ -7,3 +7,4 @@ pub mod driver;
 pub mod scenario;
 pub mod transport;
 pub mod vectors;
+pub mod wallet;
