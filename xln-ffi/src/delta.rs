@@ -3,7 +3,7 @@
 use xln_core::delta;
 
 use crate::error::XlnError;
-use crate::types::{Amount, Side, SignedAmount};
+use crate::types::{Side, WideAmount, WideSignedAmount};
 
 pub use delta::{Delta, DerivedDelta};
 
@@ -11,19 +11,19 @@ pub use delta::{Delta, DerivedDelta};
 #[uniffi::remote(Record)]
 pub struct Delta {
     /// Reserves locked into the subchannel.
-    pub collateral: Amount,
+    pub collateral: WideAmount,
     /// Left's share of the collateral as the chain recorded it.
-    pub ondelta: SignedAmount,
+    pub ondelta: WideSignedAmount,
     /// The off-chain shift on top of it.
-    pub offdelta: SignedAmount,
+    pub offdelta: WideSignedAmount,
     /// How far left may owe right beyond collateral.
-    pub left_credit_limit: Amount,
+    pub left_credit_limit: WideAmount,
     /// How far right may owe left beyond collateral.
-    pub right_credit_limit: Amount,
+    pub right_credit_limit: WideAmount,
     /// The most by which pending subcontracts may still lower left's position.
-    pub left_allowance: Amount,
+    pub left_allowance: WideAmount,
     /// The most by which pending subcontracts may still lower right's position.
-    pub right_allowance: Amount,
+    pub right_allowance: WideAmount,
 }
 
 /// The zones of the axis and the capacities, as one side sees them. "In" is what this side can still receive, "out" what it
@@ -31,35 +31,35 @@ pub struct Delta {
 #[uniffi::remote(Record)]
 pub struct DerivedDelta {
     /// `ondelta + offdelta`: left's allocation. It does not flip with the side.
-    pub delta: SignedAmount,
+    pub delta: WideSignedAmount,
     /// Reserves locked into the subchannel. It does not flip with the side.
-    pub collateral: Amount,
+    pub collateral: WideAmount,
     /// Collateral that the other side holds.
-    pub in_collateral: Amount,
+    pub in_collateral: WideAmount,
     /// Collateral that this side holds.
-    pub out_collateral: Amount,
+    pub out_collateral: WideAmount,
     /// What this side owes beyond collateral, within its limit.
-    pub in_own_credit: Amount,
+    pub in_own_credit: WideAmount,
     /// What the other side owes beyond collateral, within its limit.
-    pub out_peer_credit: Amount,
+    pub out_peer_credit: WideAmount,
     /// Hold on what this side can receive: the other side's allowance.
-    pub in_allowance: Amount,
+    pub in_allowance: WideAmount,
     /// Hold on what this side can pay: its own allowance.
-    pub out_allowance: Amount,
+    pub out_allowance: WideAmount,
     /// Collateral and both limits together.
-    pub total_capacity: Amount,
+    pub total_capacity: WideAmount,
     /// Limit of this side's debt.
-    pub own_credit_limit: Amount,
+    pub own_credit_limit: WideAmount,
     /// Limit of the other side's debt.
-    pub peer_credit_limit: Amount,
+    pub peer_credit_limit: WideAmount,
     /// The most that this side can receive.
-    pub in_capacity: Amount,
+    pub in_capacity: WideAmount,
     /// The most that this side can pay.
-    pub out_capacity: Amount,
+    pub out_capacity: WideAmount,
     /// This side's limit that is not drawn.
-    pub out_own_credit: Amount,
+    pub out_own_credit: WideAmount,
     /// The other side's limit that is not drawn.
-    pub in_peer_credit: Amount,
+    pub in_peer_credit: WideAmount,
 }
 
 /// Who can still pay how much: the capacities of one token as `side` sees them.

@@ -3,14 +3,18 @@
 //!
 //! Doc comments of this crate are what app developers see: `xln-bindgen` carries them into the generated code.
 
-mod delta;
-mod error;
-mod keys;
-mod types;
-
-pub use delta::{Delta, DerivedDelta, delta_bar, derive_delta};
-pub use error::XlnError;
-pub use keys::{account, recover_signer, secret_hash, version};
-pub use types::*;
+pub mod asks;
+pub mod chain;
+pub mod config;
+pub mod delta;
+pub mod error;
+pub mod events;
+pub mod hosts;
+pub mod info;
+pub mod keys;
+pub mod reasons;
+pub mod replay;
+pub mod types;
+pub mod wallet;
 
 uniffi::setup_scaffolding!("xln");

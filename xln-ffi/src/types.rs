@@ -1,32 +1,43 @@
 //! Numbers, ids and hashes as they cross: text for what is longer than 64 bits, checked by the parsers of the crates below.
 //! What does not parse reaches the caller as [`XlnError::InvalidArgument`].
 
+use std::str::FromStr;
+
 use alloy_primitives::{I256, U256};
 use xln_core::types as core;
 
 use crate::error::XlnError;
 
-pub use core::{Address, ChainId, EntityId, Hash, HashKind, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+pub use core::{Address, ChainId, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+pub use xln_core::channel::CommandId;
+pub use xln_core::crypto::Signature;
+pub use xln_core::machine::EffectId;
 
-/// An amount of a token in its base unit, from 0 to `2^256 - 1`.
-pub type Amount = U256;
-/// A change or a balance of a token in its base unit, from `-2^255` to `2^255 - 1`.
-pub type SignedAmount = I256;
+/// An amount of a token in its base unit, from 0 to `2^128 - 1`.
+pub type Amount = u128;
+/// A change or a balance of a token in its base unit, from `-2^127` to `2^127 - 1`.
+pub type SignedAmount = i128;
+/// A capacity, or a sum of amounts, in the token's base unit, from 0 to `2^256 - 1`.
+pub type WideAmount = U256;
+/// A sum of changes in the token's base unit, from `-2^255` to `2^255 - 1`.
+pub type WideSignedAmount = I256;
 
 uniffi::custom_type!(
-    /// An amount of a token in its base unit, from 0 to `2^256 - 1`.
-    Amount, String, {
-    remote,
-    lower: |amount| amount.to_string(),
-    try_lift: |text| Ok(decimal(&text)?),
-});
+    /// An amount of a token in its base unit, from 0 to `2^128 - 1`.
+    Amount, String, { remote, lower: |amount| amount.to_string(), try_lift: |text| Ok(decimal(&text)?) }
+);
 uniffi::custom_type!(
-    /// A change or a balance of a token in its base unit, from `-2^255` to `2^255 - 1`.
-    SignedAmount, String, {
-    remote,
-    lower: |amount| amount.to_string(),
-    try_lift: |text| Ok(signed_decimal(&text)?),
-});
+    /// A change or a balance of a token in its base unit, from `-2^127` to `2^127 - 1`.
+    SignedAmount, String, { remote, lower: |amount| amount.to_string(), try_lift: |text| Ok(decimal(&text)?) }
+);
+uniffi::custom_type!(
+    /// A capacity, or a sum of amounts, in the token's base unit, from 0 to `2^256 - 1`.
+    WideAmount, String, { remote, lower: |amount| amount.to_string(), try_lift: |text| Ok(decimal(&text)?) }
+);
+uniffi::custom_type!(
+    /// A sum of changes in the token's base unit, from `-2^255` to `2^255 - 1`.
+    WideSignedAmount, String, { remote, lower: |amount| amount.to_string(), try_lift: |text| Ok(decimal(&text)?) }
+);
 uniffi::custom_type!(
     /// Who owns money and signs: 32 bytes in hexadecimal, tagged by the first.
     EntityId, String, {
@@ -68,6 +79,33 @@ uniffi::custom_type!(
     UnixSeconds, u64, { remote, lower: |time| time.0, try_lift: |time| Ok(core::UnixSeconds(time)) }
 );
 
+uniffi::custom_type!(
+    /// Orders all signed states of a channel.
+    Nonce, u64, { remote, lower: |nonce| nonce.0, try_lift: |nonce| Ok(core::Nonce(nonce)) }
+);
+uniffi::custom_type!(
+    /// Names a command for its whole life.
+    CommandId, u64, { remote, lower: |id| id.0, try_lift: |id| Ok(xln_core::channel::CommandId(id)) }
+);
+uniffi::custom_type!(
+    /// Names an effect for its whole life, also over restarts.
+    EffectId, u64, { remote, lower: |id| id.0, try_lift: |id| Ok(xln_core::machine::EffectId(id)) }
+);
+uniffi::custom_type!(
+    /// A signature as the contracts take it: 64 bytes (EIP-2098) of an account, or an organisation's encoding.
+    Signature, Vec<u8>, {
+    remote,
+    lower: |signature| signature.as_bytes().to_vec(),
+    try_lift: |bytes| Ok(Signature::new(bytes).map_err(|error| XlnError::invalid("signature", &error))?),
+});
+uniffi::custom_type!(
+    /// The two entities of a channel: left's id, then right's, the smaller one first.
+    Pair, Vec<EntityId>, {
+    remote,
+    lower: |pair| vec![pair.left(), pair.right()],
+    try_lift: |ids| Ok(pair(&ids)?),
+});
+
 /// One of the two ends of a channel. Left has the smaller entity id.
 #[uniffi::remote(Enum)]
 pub enum Side {
@@ -95,23 +133,20 @@ pub struct SubchannelKey {
     pub depository: Address,
 }
 
-fn decimal(text: &str) -> Result<U256, XlnError> {
-    digits(text).and_then(|digits| U256::from_str_radix(digits, 10).ok()).ok_or_else(|| out_of_range(text))
+fn pair(ids: &[EntityId]) -> Result<Pair, XlnError> {
+    match ids {
+        [left, right] if left < right => Pair::new(*left, *right).map_err(|error| XlnError::invalid("pair", &error)),
+        _ => Err(XlnError::invalid("pair", &"the ids of left and right, the smaller one first")),
+    }
 }
 
-fn signed_decimal(text: &str) -> Result<I256, XlnError> {
-    digits(text.strip_prefix('-').unwrap_or(text))
-        .and_then(|_| I256::from_dec_str(text).ok())
-        .ok_or_else(|| out_of_range(text))
-}
-
-/// Plain digits only: the parsers of alloy also take underscores.
-fn digits(text: &str) -> Option<&str> {
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
-}
-
-fn out_of_range(text: &str) -> XlnError {
-    XlnError::invalid("amount", &format_args!("{} is not a decimal number in range", text.get(..80).unwrap_or(text)))
+/// Plain decimal digits, perhaps after a minus: the parsers below also take signs, prefixes and underscores.
+fn decimal<T: FromStr>(text: &str) -> Result<T, XlnError> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten().ok_or_else(|| {
+        XlnError::invalid("amount", &format_args!("{} is not a decimal number in range", text.get(..80).unwrap_or(text)))
+    })
 }
 
 /// Exactly `N` bytes from hexadecimal, with or without `0x`.

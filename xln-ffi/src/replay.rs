@@ -1,0 +1,63 @@
+//! Logs and states apart from any wallet.
+
+use xln_node::wallet;
+
+use crate::error::XlnError;
+use crate::types::*;
+
+/// What the channel with one peer was.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct PeerRoot {
+    /// With whom.
+    pub peer: EntityId,
+    /// The state root that both sign.
+    pub root: Hash,
+}
+
+/// What the channels were after one record.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct Replayed {
+    /// Position of the record.
+    pub seq: u64,
+    /// The state root of every channel.
+    pub roots: Vec<PeerRoot>,
+}
+
+/// Replays an entity's records from the first one, or from a snapshot, and gives the state roots after each. Signatures and
+/// effects are checked on the way.
+///
+/// # Errors
+/// `Unusable` if the log does not say what it should.
+#[uniffi::export(default(snapshot = None))]
+pub fn replay(entity: EntityId, records: Vec<Vec<u8>>, snapshot: Option<Vec<u8>>) -> Result<Vec<Replayed>, XlnError> {
+    let replayed = wallet::replay(entity, snapshot.as_deref(), &records)?.into_iter().map(|after| Replayed {
+        seq: after.seq,
+        roots: after.roots.into_iter().map(|(peer, root)| PeerRoot { peer, root }).collect(),
+    });
+    Ok(replayed.collect())
+}
+
+/// What is signed for a state.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct StateDigests {
+    /// Height of the block that made it.
+    pub height: u64,
+    /// Nonce of that block.
+    pub nonce: Nonce,
+    /// Hash of its canonical encoding.
+    pub state_hash: Hash,
+    /// Merkle root over the state's leaf and the subchannels' leaves.
+    pub root: Hash,
+    /// What both sign.
+    pub digest: Hash,
+}
+
+/// Decodes the canonical bytes of a channel state, checks it as a restore does, and computes what is signed for it.
+///
+/// # Errors
+/// `Unusable` for bytes that are no possible state.
+#[uniffi::export]
+pub fn state_digests(state: Vec<u8>) -> Result<StateDigests, XlnError> {
+    let wallet::StateDigests { state, state_hash, root, digest } = wallet::state_digests(&state)?;
+    Ok(StateDigests { height: state.height, nonce: state.nonce, state_hash, root, digest })
+}
