@@ -8,7 +8,7 @@ out="$CARGO_TARGET_DIR/kotlin"
 say "tools: java, jna, junit, the Kotlin compiler"
 missing=""
 command -v java >/dev/null || missing="default-jre-headless"
-for need in libjna-java:jna.jar junit4:junit4.jar libhamcrest-java:hamcrest-core.jar; do
+for need in libjna-java:jna.jar junit4:junit4.jar libhamcrest-java:hamcrest-core.jar libgoogle-gson-java:gson.jar; do
   [ -e "/usr/share/java/${need#*:}" ] || missing="$missing ${need%:*}"
 done
 if [ -n "$missing" ]; then
@@ -27,10 +27,12 @@ home="$tools/node_modules/kotlin-compiler"
 lib="$home/lib"
 java=/usr/share/java
 libraries="$lib/kotlin-stdlib.jar:$lib/kotlinx-coroutines-core-jvm.jar:$java/jna.jar"
-test_libraries="$libraries:$lib/kotlin-test.jar:$lib/kotlin-test-junit.jar:$java/junit4.jar:$java/hamcrest-core.jar"
+test_libraries="$libraries:$lib/kotlin-test.jar:$lib/kotlin-test-junit.jar:$java/junit4.jar:$java/hamcrest-core.jar:$java/gson.jar"
 
 say "library and generator"
-cargo build -p xln-ffi -p xln-bindgen
+# Apart, so that the features of one do not change how the other is built.
+cargo build -p xln-ffi
+cargo build -p xln-bindgen
 rm -rf "$out/generated"
 mkdir -p "$out/generated"
 "$CARGO_TARGET_DIR/debug/xln-bindgen" kotlin "$CARGO_TARGET_DIR/debug/libxln_ffi.so" xln-ffi/uniffi.toml "$out/generated"
@@ -54,7 +56,7 @@ kotlin_flags="-nowarn" compile main "$libraries" "${sources[@]}"
 
 say "tests"
 mapfile -t tests < <(find "$package/src/test/kotlin" -name '*.kt' | sort)
-kotlin_flags="-Werror" compile test "$out/main:$test_libraries" "${tests[@]}"
+kotlin_flags="-Werror -Xfriend-paths=$out/main" compile test "$out/main:$test_libraries" "${tests[@]}"
 
 say "run"
 native="$CARGO_TARGET_DIR/debug"

@@ -57,7 +57,9 @@ else
 fi
 
 say "library and generator"
-cargo build -p xln-ffi -p xln-bindgen
+# Apart, so that the features of one do not change how the other is built.
+cargo build -p xln-ffi
+cargo build -p xln-bindgen
 library="$CARGO_TARGET_DIR/debug/libxln_ffi.so"
 [ -e "$library" ] || library="$CARGO_TARGET_DIR/debug/libxln_ffi.dylib"
 generated="$CARGO_TARGET_DIR/swift-generated"

@@ -30,6 +30,7 @@ dependencies {
     api("org.jetbrains.kotlinx:kotlinx-coroutines-core:1.10.2")
     testImplementation(kotlin("test-junit"))
     testImplementation("net.java.dev.jna:jna:5.17.0")
+    testImplementation("com.google.code.gson:gson:2.13.2")
 }
 
 publishing {

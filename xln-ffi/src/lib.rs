@@ -12,8 +12,9 @@ pub mod events;
 pub mod hosts;
 pub mod info;
 pub mod keys;
+pub mod network;
+pub mod proofs;
 pub mod reasons;
-pub mod replay;
 pub mod types;
 pub mod wallet;
 

@@ -17,6 +17,8 @@ pub use xln_core::machine::EffectId;
 pub type Amount = u128;
 /// A change or a balance of a token in its base unit, from `-2^127` to `2^127 - 1`.
 pub type SignedAmount = i128;
+/// The two entities of a channel: left's id, then right's, the smaller one first.
+pub type ChannelPair = Pair;
 /// A capacity, or a sum of amounts, in the token's base unit, from 0 to `2^256 - 1`.
 pub type WideAmount = U256;
 /// A sum of changes in the token's base unit, from `-2^255` to `2^255 - 1`.
@@ -100,7 +102,7 @@ uniffi::custom_type!(
 });
 uniffi::custom_type!(
     /// The two entities of a channel: left's id, then right's, the smaller one first.
-    Pair, Vec<EntityId>, {
+    ChannelPair, Vec<EntityId>, {
     remote,
     lower: |pair| vec![pair.left(), pair.right()],
     try_lift: |ids| Ok(pair(&ids)?),
