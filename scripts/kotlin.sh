@@ -65,3 +65,24 @@ if [ $# -gt 0 ]; then classes=("$@"); else
   mapfile -t classes < <(find "$package/src/test/kotlin" -name '*Test.kt' | sort | sed 's|.*/kotlin/||; s|/|.|g; s|\.kt$||')
 fi
 "${run[@]}" -cp "$out/test:$out/main:$test_libraries" org.junit.runner.JUnitCore "${classes[@]}"
+
+if [ $# -eq 0 ]; then
+  say "sample: twice, since the second run goes on where the first ended"
+  kotlin_flags="-Werror" compile sample "$out/main:$libraries" "$package/sample/Sample.kt"
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  "${run[@]}" -cp "$out/sample:$out/main:$libraries" sample.SampleKt "$folder" 250
+  "${run[@]}" -cp "$out/sample:$out/main:$libraries" sample.SampleKt "$folder" 300 | tee "$folder/output"
+  grep -q '^alice can pay 450, and receive 550$' "$folder/output"
+
+  say "snippet of the documentation"
+  mkdir -p "$out/snippet-source"
+  { printf 'import kotlinx.coroutines.*\nimport org.xln.*\n\nfun main(): Unit = runBlocking {\n'
+    scripts/snippet.sh kotlin
+    printf 'coroutineContext.cancelChildren()\n}\n'
+  } > "$out/snippet-source/Snippet.kt"
+  compile snippet "$out/main:$libraries" "$out/snippet-source/Snippet.kt"
+  "${run[@]}" -cp "$out/snippet:$out/main:$libraries" SnippetKt | tee "$folder/output"
+  grep -q '^left: 750$' "$folder/output"
+  say "done"
+fi

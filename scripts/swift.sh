@@ -32,27 +32,32 @@ install_toolchain() {
   mv "$root.part" "$root"
 }
 
-# Runs a command in the package's folder, with the library at hand.
+# in_swift SUBCOMMAND ARGUMENTS…: in the package's folder, with the library at hand.
 if command -v swift >/dev/null; then
   in_swift() {
-    (cd "$package" && XLN_ROOT="$OLDPWD" XLN_LIBRARY_DIR="$CARGO_TARGET_DIR/debug" LD_LIBRARY_PATH="$CARGO_TARGET_DIR/debug" \
-      "$@" --scratch-path "$CARGO_TARGET_DIR/swift")
+    local subcommand=$1 libraries="$CARGO_TARGET_DIR/debug"
+    shift
+    (export XLN_ROOT="$PWD" XLN_LIBRARY_DIR="$libraries" LD_LIBRARY_PATH="$libraries"
+      swift "$subcommand" --package-path "$package" --scratch-path "$CARGO_TARGET_DIR/swift" "$@")
   }
 else
   install_toolchain
   mkdir -p "$root/xln" "$root/target"
   # shellcheck disable=SC2016
   in_swift() {
+    local subcommand=$1
+    shift
     unshare --mount --propagation private bash -c '
       set -e
-      root=$1; source=$2; target=$3; package=$4; shift 4
+      root=$1; source=$2; target=$3; shift 3
       mount -t proc proc "$root/proc"
       mount --rbind /dev "$root/dev"
       mount --bind "$source" "$root/xln"
       mount --bind "$target" "$root/target"
       exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 XLN_ROOT=/xln XLN_LIBRARY_DIR=/target/debug \
-        LD_LIBRARY_PATH=/target/debug sh -c "cd /xln/$package && exec \"\$@\" --scratch-path /target/swift" -- "$@"
-    ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" "$package" "$@"
+        LD_LIBRARY_PATH=/target/debug "$@"
+    ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" \
+      swift "$subcommand" --package-path "/xln/$package" --scratch-path /target/swift "$@"
   }
 fi
 
@@ -69,5 +74,23 @@ mkdir -p "$generated"
 cmp -s "$generated/Xln.swift" "$package/Sources/Xln/Xln.swift" || cp "$generated/Xln.swift" "$package/Sources/Xln/"
 cmp -s "$generated/XlnFFI.h" "$package/Sources/XlnFFI/XlnFFI.h" || cp "$generated/XlnFFI.h" "$package/Sources/XlnFFI/"
 
+{ printf 'import Foundation\nimport XCTest\n\n@testable import Xln\n\nfinal class SnippetTests: XCTestCase {\n    func testIt() async throws {\n'
+  scripts/snippet.sh swift
+  printf '    }\n}\n'
+} > "$generated/SnippetTests.swift"
+cmp -s "$generated/SnippetTests.swift" "$package/Tests/XlnTests/SnippetTests.swift" \
+  || cp "$generated/SnippetTests.swift" "$package/Tests/XlnTests/"
+
 say "tests"
-in_swift swift test "$@"
+log="$CARGO_TARGET_DIR/swift.log"
+in_swift test "$@" 2>&1 | tee "$log"
+if [ $# -eq 0 ]; then
+  grep -q '^left: 750$' "$log" || { echo "the snippet of the documentation did not run" >&2; exit 1; }
+  say "sample: twice, since the second run goes on where the first ended"
+  rm -rf "$CARGO_TARGET_DIR/swift-sample"
+  folder="$CARGO_TARGET_DIR/swift-sample"
+  command -v swift >/dev/null || folder=/target/swift-sample
+  for amount in 250 300; do in_swift run xln-sample "$folder" "$amount" 2>&1 | tee "$log"; done
+  grep -q '^alice can pay 450, and receive 550$' "$log"
+fi
+say "done"

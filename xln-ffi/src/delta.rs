@@ -3,6 +3,7 @@
 use xln_core::delta;
 
 use crate::error::XlnError;
+use crate::info::TokenState;
 use crate::types::{Side, WideAmount, WideSignedAmount};
 
 pub use delta::{Delta, DerivedDelta};
@@ -80,4 +81,10 @@ pub fn derive_delta(delta: Delta, side: Side) -> Result<DerivedDelta, XlnError> 
 pub fn delta_bar(delta: Delta, side: Side, width: u32) -> Result<String, XlnError> {
     delta::bar(&delta, side, usize::try_from(width).unwrap_or(usize::MAX))
         .map_err(|error| XlnError::invalid("delta", &error))
+}
+
+/// What the formulae take for a token of a channel: limits that were lowered below a debt count as the debt.
+#[uniffi::export]
+pub fn to_delta(state: TokenState) -> Delta {
+    state.to_delta()
 }

@@ -106,7 +106,9 @@ impl From<WalletError> for XlnError {
             WalletError::UnknownEffect(effect) => Self::UnknownEffect { effect },
             WalletError::UnknownCommand => Self::UnknownCommand,
             WalletError::Chain(error) => Self::Chain { reason: error.0 },
-            _ => Self::Unusable { code, reason },
+            WalletError::Restore(_) | WalletError::WrongStore(_) | WalletError::Codec(_) | WalletError::Backup(_) => {
+                Self::Unusable { code, reason }
+            }
         }
     }
 }

@@ -226,11 +226,6 @@ pub enum WalletEvent {
         /// How many.
         count: u64,
     },
-    /// Something that this version of the bindings does not know.
-    Other {
-        /// What, for people.
-        text: String,
-    },
 }
 
 impl From<wallet::WalletEvent> for WalletEvent {
@@ -245,7 +240,6 @@ impl From<wallet::WalletEvent> for WalletEvent {
             wallet::WalletEvent::SendFailed { to, reason } => Self::SendFailed { to, reason: reason.0 },
             wallet::WalletEvent::Poisoned { reason } => Self::Poisoned { reason: reason.0 },
             wallet::WalletEvent::Missed { count } => Self::Missed { count },
-            other => Self::Other { text: format!("{other:?}") },
         }
     }
 }

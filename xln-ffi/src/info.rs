@@ -14,34 +14,14 @@ use crate::types::*;
 
 pub use state::{Ask, OpenSettlement, Payment, Pending, SettlementAction, Subcontract, Swap, TokenState};
 pub use subcontract::{Answer, Hold};
-pub use wallet::{ChannelInfo, Deadline, DeadlineKind, DisputeInfo, SubchannelInfo, TokenInfo};
+pub use wallet::{ChannelInfo, Deadline, DeadlineKind, DisputeInfo, PendingInfo, SubchannelInfo, TokenInfo};
 
-/// A number of things.
-pub type Count = usize;
-/// What is pending, and its channel-local id.
-pub type PendingEntry = (u64, Pending);
-
-uniffi::custom_type!(
-    /// A number of things.
-    Count, u64, {
-    remote,
-    lower: |count| u64::try_from(count).unwrap_or(u64::MAX),
-    try_lift: |count| Ok(Count::try_from(count)?),
-});
-uniffi::custom_type!(
-    /// What is pending, and its channel-local id.
-    PendingEntry, PendingItem, {
-    remote,
-    lower: |entry| PendingItem { id: entry.0, what: entry.1 },
-    try_lift: |item| Ok((item.id, item.what)),
-});
-
-/// What is pending, and its channel-local id.
-#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
-pub struct PendingItem {
-    /// Its id.
+/// Something pending.
+#[uniffi::remote(Record)]
+pub struct PendingInfo {
+    /// Its id in the channel.
     pub id: u64,
-    /// What it is.
+    /// What.
     pub what: Pending,
 }
 
@@ -93,7 +73,7 @@ pub struct ChannelInfo {
     /// A block of this side waits for the peer.
     pub in_flight: bool,
     /// Commands that wait for a block.
-    pub queued: Count,
+    pub queued: u64,
     /// Whether it waits for the peer after a backup was restored.
     pub recovering: bool,
     /// Its parts, by chain and Depository.
@@ -120,7 +100,7 @@ pub struct SubchannelInfo {
     /// Its tokens, ascending.
     pub tokens: Vec<TokenInfo>,
     /// What is pending, by id.
-    pub pending: Vec<PendingEntry>,
+    pub pending: Vec<PendingInfo>,
     /// The settlement or close that is open.
     pub settlement: Option<OpenSettlement>,
     /// Whether both have signed it.

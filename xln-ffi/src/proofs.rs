@@ -7,21 +7,23 @@ use xln_node::wallet;
 use crate::error::XlnError;
 use crate::types::*;
 
-/// What the channel with one peer was.
-#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub use wallet::{PeerRoot, Replayed};
+
+/// The state root of one channel.
+#[uniffi::remote(Record)]
 pub struct PeerRoot {
     /// With whom.
     pub peer: EntityId,
-    /// The state root that both sign.
+    /// The Merkle root that both signed last, or that of the state before the first block.
     pub root: Hash,
 }
 
 /// What the channels were after one record.
-#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+#[uniffi::remote(Record)]
 pub struct Replayed {
     /// Position of the record.
     pub seq: u64,
-    /// The state root of every channel.
+    /// The state root of every channel, by peer.
     pub roots: Vec<PeerRoot>,
 }
 
@@ -32,11 +34,7 @@ pub struct Replayed {
 /// `Unusable` if the log does not say what it should.
 #[uniffi::export(default(snapshot = None))]
 pub fn replay(entity: EntityId, records: Vec<Vec<u8>>, snapshot: Option<Vec<u8>>) -> Result<Vec<Replayed>, XlnError> {
-    let replayed = wallet::replay(entity, snapshot.as_deref(), &records)?.into_iter().map(|after| Replayed {
-        seq: after.seq,
-        roots: after.roots.into_iter().map(|(peer, root)| PeerRoot { peer, root }).collect(),
-    });
-    Ok(replayed.collect())
+    Ok(wallet::replay(entity, snapshot.as_deref(), &records)?)
 }
 
 /// What is signed for a state.
