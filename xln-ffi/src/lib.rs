@@ -7,6 +7,7 @@ pub mod asks;
 pub mod chain;
 pub mod config;
 pub mod delta;
+mod driver;
 pub mod error;
 pub mod events;
 pub mod hosts;

@@ -9,6 +9,7 @@ use xln_node::wallet::{self, WalletHost};
 use crate::asks::*;
 use crate::chain::ChainFact;
 use crate::config::WalletConfig;
+use crate::driver::Driver;
 use crate::error::XlnError;
 use crate::events::{Agreed, WalletEvent};
 use crate::hosts::{Clock, EventListener, Host, KvStore, SteadyClock, Transport, WalletSigner, system_clock};
@@ -16,9 +17,10 @@ use crate::info::{ChannelInfo, Deadline, PendingEffect};
 use crate::types::*;
 
 /// One entity's channels. It is safe to call from any thread; calls are taken one after another. A call that is cancelled
-/// loses nothing: what was begun is finished by the next one. After `Store` or `Poisoned` it must be opened anew.
+/// loses nothing: what was begun is finished by the next one, or by a thread of the wallet's own that drives what nobody
+/// waits for. After `Store` or `Poisoned` it must be opened anew.
 #[derive(uniffi::Object)]
-pub struct Wallet(wallet::Wallet);
+pub struct Wallet(wallet::Wallet, #[expect(dead_code, reason = "ends its thread when it is dropped")] Driver);
 
 /// Fills an empty store from a backup of `entity`'s wallet, for `Wallet.open` with the same depositories.
 ///
@@ -60,7 +62,9 @@ impl Wallet {
         let clock = SteadyClock::new(clock.unwrap_or_else(system_clock));
         let mut host = WalletHost::new(Arc::new(Host(store)), Arc::new(Host(transport)), signer.into(), Arc::new(clock));
         host.listener = listener.map(|listener| Arc::new(Host(listener)) as Arc<dyn wallet::EventListener>);
-        Ok(Arc::new(Self(wallet::Wallet::open(config.into(), host).await?)))
+        let wallet = wallet::Wallet::open(config.into(), host).await?;
+        let driver = Driver::of(wallet.clone())?;
+        Ok(Arc::new(Self(wallet, driver)))
     }
 
     /// Whose wallet it is.
@@ -433,12 +437,6 @@ impl Wallet {
     /// As `connected`.
     pub async fn backup(&self) -> Result<Vec<u8>, XlnError> {
         Ok(self.0.backup().await?)
-    }
-
-    /// Drives what is under way until the wallet is closed: for apps that want a task of its own for slow transports and
-    /// signers. Not needed otherwise.
-    pub async fn run(&self) {
-        self.0.run().await;
     }
 
     /// Finishes what was begun and ends the wallet: every later call, and every one that still waits, gives `Closed`. The store

@@ -27,13 +27,14 @@ final class FaultTests: XCTestCase {
     }
 
     func testTransportsThatThrow() async throws {
-        struct Broken: Transport {
+        final class Broken: Transport, @unchecked Sendable {
             let failure: Error
+            init(_ failure: Error) { self.failure = failure }
             func send(to: EntityId, bytes: Data) async throws { throw failure }
         }
         for (text, failure) in failures {
             let wallet = try await Wallet.open(
-                config: config, store: memoryStore(), transport: Broken(failure: failure), signer: .local(key: localKey(1)))
+                config: config, store: memoryStore(), transport: Broken(failure), signer: .local(key: localKey(1)))
             let peer = try localKey(2).entity()
             try await wallet.connected(peer: peer)
             let opening = Task {

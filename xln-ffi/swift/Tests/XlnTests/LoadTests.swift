@@ -68,9 +68,7 @@ final class LoadTests: XCTestCase {
             await couple.close()
         }
         try await use()
-        // The task of the last call may let go a moment after it has answered.
-        for _ in 1...1000 where store != nil || wallet != nil { await Task.yield() }
-        XCTAssertNil(wallet)
-        XCTAssertNil(store)
+        // A thread of the wallet's may let go a moment after its last answer; a test that hangs here has failed.
+        while store != nil || wallet != nil { await Task.yield() }
     }
 }

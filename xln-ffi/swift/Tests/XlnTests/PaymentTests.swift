@@ -100,9 +100,10 @@ final class PaymentTests: XCTestCase {
         let members = [try localKey(11), try localKey(12)]
         let board = Board(threshold: 2, members: members.map { Member(entity: $0.entity(), weight: 1) })
         let company = try organisation(board: board)
-        struct Secretary: RemoteSigner {
+        final class Secretary: RemoteSigner, @unchecked Sendable {
             let board: Board
             let members: [LocalKey]
+            init(_ board: Board, _ members: [LocalKey]) { (self.board, self.members) = (board, members) }
             func sign(request: SignRequest) async throws -> Data {
                 let quorum = try Quorum(board: board, digest: request.digest, permission: .states)
                 for ask in quorum.requests() {
@@ -114,7 +115,7 @@ final class PaymentTests: XCTestCase {
         }
         let (network, clock, b) = (LocalNetwork(), StoppedClock(), try localKey(2))
         let pump = Task { await network.run() }
-        let signer = WalletSigner.remote(entity: company, signer: Secretary(board: board, members: members))
+        let signer = WalletSigner.remote(entity: company, signer: Secretary(board, members))
         let alice = try await Wallet.open(
             config: config, store: memoryStore(), transport: network.transport(entity: company), signer: signer, clock: clock)
         let bob = try await Wallet.open(

@@ -76,13 +76,14 @@ actor Post {
     private var wallets: [EntityId: Wallet] = [:]
     private var queues: [EntityId: AsyncStream<(EntityId, Data)>.Continuation] = [:]
 
-    struct Line: Transport {
+    final class Line: Transport {
         let post: Post
         let me: EntityId
+        init(_ post: Post, _ me: EntityId) { (self.post, self.me) = (post, me) }
         func send(to: EntityId, bytes: Data) async throws { await post.put(me, to, bytes) }
     }
 
-    nonisolated func from(_ me: EntityId) -> Transport { Line(post: self, me: me) }
+    nonisolated func from(_ me: EntityId) -> Transport { Line(self, me) }
 
     func put(_ from: EntityId, _ to: EntityId, _ bytes: Data) { queues[to]?.yield((from, bytes)) }
 

@@ -28,6 +28,7 @@ class FaultTest {
             assertTrue(text in error.toString(), "$error")
             assertFailsWith<XlnException.Poisoned> { couple.alice.tick() }
             couple.bob.tick() // who is not to blame goes on
+            couple.close()
         }
     }
 

@@ -105,6 +105,11 @@ fun test(seconds: Long = 120, body: suspend CoroutineScope.() -> Unit) = runBloc
     withTimeout(seconds * 1000) { body() }
 }
 
+/** Waits for what a thread of a wallet does in its own time; a test that hangs here has failed. */
+suspend fun eventually(isSo: () -> Boolean) {
+    while (!isSo()) kotlinx.coroutines.yield()
+}
+
 /** Two wallets with an open subchannel and credit both ways, on the built-in transport and stores unless others are given. */
 class Couple(val network: LocalNetwork, val clock: StoppedClock, val alice: Wallet, val bob: Wallet, private val pump: Job) {
     val a: EntityId = alice.entity()
