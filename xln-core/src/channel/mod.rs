@@ -325,12 +325,6 @@ impl Channel {
         self.watches.get(key)
     }
 
-    /// The secret of a pending payment, if this node has tried to settle it. Whoever shows it can take the payment.
-    #[must_use]
-    pub fn secret(&self, key: &SubchannelKey, id: u64) -> Option<Secret> {
-        self.secrets.get(&(*key, id)).copied()
-    }
-
     /// The signatures of the open settlement or close of one subchannel.
     #[must_use]
     pub fn settlement(&self, key: &SubchannelKey) -> Option<&SettlementSignatures> {
@@ -355,7 +349,7 @@ impl Channel {
         self.watches.keys()
     }
 
-    /// The secret of a pending payment to this side, if this node knows it.
+    /// The secret of a pending payment to this side, if this node knows it. Whoever shows it can take the payment.
     #[must_use]
     pub fn secret(&self, key: &SubchannelKey, id: u64) -> Option<&Secret> {
         self.secrets.get(&(*key, id))
