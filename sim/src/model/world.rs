@@ -302,10 +302,11 @@ pub(super) fn acts(config: &Config, state: &State, out: &mut Vec<Act>) {
     }
     match state.chain.dispute {
         // Who watches answers in time: the window ends only when both have seen all of it and were heard.
-        Some(_) if !state.chain.is_over(state.now) => {
-            if SIDES.iter().all(|side| state.evil == Some(*side) || state.is_attended(*side)) {
-                out.push(Act::Block(true));
-            }
+        Some(_)
+            if !state.chain.is_over(state.now)
+                && SIDES.iter().all(|side| state.evil == Some(*side) || state.is_attended(*side)) =>
+        {
+            out.push(Act::Block(true));
         }
         Some(_) => {}
         None if left.blocks > 0 => out.push(Act::Block(false)),
