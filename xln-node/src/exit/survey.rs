@@ -291,7 +291,7 @@ impl<C: Chain> Survey<'_, C> {
         }
         for (id, pending) in &subchannel.pending {
             let Pending::Payment(payment) = pending else { continue };
-            let secret = found.channel.secret(&self.key, *id);
+            let secret = found.channel.secret(&self.key, *id).copied();
             found.known.extend(secret.map(|secret| ((payment.kind, payment.hash), secret)));
             let revealed_at = self.client.revealed_at(payment.kind, &payment.hash).await?;
             locks.push(Lock {
