@@ -28,9 +28,14 @@ pub(crate) struct Tx {
 
 impl Tx {
     /// Whether a node answers or ends a dispute by it.
-    fn is_answer(&self) -> bool {
+    fn is_answer(&self, ledger: &Ledger) -> bool {
         let Operation::Act(action) = &self.operation else { return false };
-        let answers = matches!(action.call, ChainCall::CounterDispute { .. } | ChainCall::FinalizeDispute { .. });
+        let answers = match &action.call {
+            // What is of an epoch that has ended meanwhile was right when it was asked for.
+            ChainCall::CounterDispute { evidence, .. } => evidence.epoch == ledger.line(&action.pair).epoch,
+            ChainCall::FinalizeDispute { .. } => true,
+            _ => false,
+        };
         answers && self.cause.is_some()
     }
 }
@@ -132,7 +137,7 @@ impl Chain {
                 Err(Rule::Later) => self.waiting.push(tx),
                 Err(Rule::Overtaken) => block.txs.push((tx, true)),
                 Err(Rule::Refused) => {
-                    if tx.is_answer() {
+                    if tx.is_answer(&self.ledger) {
                         block.wrong.push(tx.clone());
                     }
                     block.txs.push((tx, false));
