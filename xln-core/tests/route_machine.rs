@@ -76,7 +76,7 @@ fn a_refused_settlement_is_tried_again_after_a_while_and_not_at_once() {
     let route = plan(&net, &[1, 2], 10_000, 1);
     send(&mut net, 0, &route).unwrap();
     // The hop starts a dispute that the recipient cannot see yet, and refuses what it says of the lock.
-    while pending(&net, 1, 2) == 0 {
+    while pending(&net, 2, 1) == 0 {
         assert!(net.deliver());
     }
     let action = Action::StartDispute { key: KEY, arguments: Arguments::default() };

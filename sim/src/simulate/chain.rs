@@ -1,7 +1,7 @@
 //! A chain: transactions wait, may be held back by congestion or a censor, get into blocks, and come out of them again when
 //! the last blocks are replaced. No deeper than what counts as confirmed.
 
-use xln_core::chain::ChainChange;
+use xln_core::chain::{ChainCall, ChainChange};
 use xln_core::machine::EffectId;
 use xln_core::types::{ChainPoint, EntityId, Hash, Reveal, UnixSeconds};
 
@@ -26,6 +26,20 @@ pub(crate) struct Tx {
     pub(crate) not_before: u64,
 }
 
+impl Tx {
+    /// Whether a node answers or ends a dispute by it.
+    fn is_answer(&self, ledger: &Ledger) -> bool {
+        let Operation::Act(action) = &self.operation else { return false };
+        let answers = match &action.call {
+            // What is of an epoch that has ended meanwhile was right when it was asked for.
+            ChainCall::CounterDispute { evidence, .. } => evidence.epoch == ledger.line(&action.pair).epoch,
+            ChainCall::FinalizeDispute { .. } => true,
+            _ => false,
+        };
+        answers && self.cause.is_some()
+    }
+}
+
 /// A block. Its transactions stand in it also if they failed: the next chain may take them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
@@ -35,6 +49,8 @@ pub(crate) struct Block {
     pub(crate) changes: Vec<ChainChange>,
     pub(crate) reveals: Vec<Reveal>,
     pub(crate) closings: Vec<Closing>,
+    /// Answers and ends of disputes that nodes asked for and that can never work: no node may ask for such.
+    pub(crate) wrong: Vec<Tx>,
 }
 
 /// A chain with its Depository.
@@ -103,8 +119,8 @@ impl Chain {
         seed.extend(number.to_be_bytes().into_iter().chain(self.salt.to_be_bytes()));
         let hash = Hash(xln_core::proof::body_hash(&seed).0);
         let time = self.blocks.last().map_or(now, |block| now.max(block.time));
-        let (txs, changes, reveals, closings) = Default::default();
-        let mut block = Block { hash, time, txs, changes, reveals, closings };
+        let (txs, changes, reveals, closings, wrong) = Default::default();
+        let mut block = Block { hash, time, txs, changes, reveals, closings, wrong };
         for tx in std::mem::take(&mut self.waiting) {
             if self.is_held_back(&tx, now) {
                 self.waiting.push(tx);
@@ -120,7 +136,12 @@ impl Chain {
                 // What may still work is tried again with every block.
                 Err(Rule::Later) => self.waiting.push(tx),
                 Err(Rule::Overtaken) => block.txs.push((tx, true)),
-                Err(Rule::Refused) => block.txs.push((tx, false)),
+                Err(Rule::Refused) => {
+                    if tx.is_answer(&self.ledger) {
+                        block.wrong.push(tx.clone());
+                    }
+                    block.txs.push((tx, false));
+                }
             }
         }
         self.blocks.push(block);

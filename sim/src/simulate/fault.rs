@@ -211,7 +211,9 @@ impl World {
     /// The frail party has lost its disk and takes a backup.
     fn restore(&mut self) -> Did {
         let who = self.frail;
-        let Some(backup) = self.parties[who].backup.clone() else { return Ok(false) };
+        // Each is taken once: a log that has jumped from a backup and is lost before anything was agreed has signed at the very
+        // height to which the same backup would jump again (docs/security.md, what a restore cannot know).
+        let Some(backup) = self.parties[who].backup.take() else { return Ok(false) };
         // Their peers are there to say where they stand.
         for peer in self.neighbours(who) {
             if self.parties[peer].node.is_none() {

@@ -57,13 +57,13 @@ kinds! {
     /// A settlement on chain.
     Update "update" 8,
     /// A co-signed close.
-    Close "close" 2,
+    Close "close" 4,
     /// What was closed or not opened yet is opened, tokens added.
     Open "open" 6,
     /// A node starts a dispute with its latest state.
-    Dispute "dispute" 2,
+    Dispute "dispute" 4,
     /// Or the empty one.
-    Empty "empty" 1,
+    Empty "empty" 4,
     /// A party shows an old state behind the back of its own node.
     Cheat "cheat" 4,
     /// Or a state that was proposed to it and that it has not answered.
@@ -71,8 +71,8 @@ kinds! {
     Deposit "deposit" 4,
     Withdraw "withdraw" 3,
     Fund "fund" 8,
-    Transfer "transfer" 2,
-    Enforce "enforce" 1,
+    Transfer "transfer" 4,
+    Enforce "enforce" 4,
     /// A process dies and comes back after c seconds.
     Crash "crash" 8,
     /// A write fails and nothing of it is kept.
@@ -86,7 +86,7 @@ kinds! {
     /// A node does nothing for a while: its disk is slow.
     Stall "stall" 4,
     Backup "backup" 3,
-    Restore "restore" 1,
+    Restore "restore" 4,
     /// The last blocks of a chain are replaced.
     Reorganise "reorganise" 5,
     /// No transactions get into blocks for a while.

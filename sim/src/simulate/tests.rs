@@ -1,6 +1,6 @@
 //! The quick form: some tens of thousands of steps, everything happened, nothing was found.
 
-use super::play::{draw, play};
+use super::play::{Finding, draw, play};
 use super::step::KINDS;
 
 #[test]
@@ -8,6 +8,9 @@ fn quick() {
     let report = super::simulate(1, 20_000, 600, 2);
     report.print();
     assert!(report.finding.is_none(), "{:?}", report.finding.map(|finding| finding.file()));
+    for call in ["start", "counter", "finalize", "settlement", "co-signed close", "reveal"] {
+        assert!(report.tally.calls.contains_key(call), "no {call}");
+    }
     for (kind, word, _) in KINDS {
         assert!(report.tally.steps.get(kind).is_some_and(|count| *count > 0), "no {word}");
     }
@@ -18,4 +21,18 @@ fn a_seed_says_everything() {
     let steps = draw(7, 300);
     let print = |tally| format!("{tally:?}");
     assert_eq!(play(7, &steps).map(print), play(7, &steps).map(print));
+}
+
+/// Lists of steps that showed something once.
+const FOUND: [&str; 1] = [
+    // A settlement that the peer refused was proposed again at once, and again.
+    "seed 1\nroute 5273 3579 7054\nsettle 2664 2624 8897\ndispute 1021 2475 5314",
+];
+
+#[test]
+fn what_was_found_stays_mended() {
+    for text in FOUND {
+        let (seed, steps) = Finding::parse(text).unwrap();
+        play(seed, &steps).unwrap();
+    }
 }

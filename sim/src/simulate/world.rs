@@ -483,7 +483,11 @@ impl World {
         while self.chains[index].confirmed().is_some_and(|confirmed| self.checked[index] <= confirmed) {
             let number = self.checked[index];
             self.checked[index] += 1;
-            let closings = self.chains[index].block(number).map(|block| block.closings.clone());
+            let block = self.chains[index].block(number);
+            if let Some(tx) = block.and_then(|block| block.wrong.first()) {
+                return Err(format!("node {} asks for what the chain refuses: {:?}", tx.by, tx.operation));
+            }
+            let closings = block.map(|block| block.closings.clone());
             for closing in closings.unwrap_or_default() {
                 self.check_closing(index, &closing)?;
             }
