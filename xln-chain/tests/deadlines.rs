@@ -72,11 +72,11 @@ fn seen(facts: &[ChainFact]) -> Option<DisputeFact> {
         ChainFact::Sighted { change } => vec![change.clone()],
         _ => Vec::new(),
     });
-    let disputes = changes.filter_map(|change| match change.kind {
+    let mut disputes = changes.filter_map(|change| match change.kind {
         ChangeKind::Dispute { dispute, .. } => Some(dispute),
         _ => None,
     });
-    disputes.last()
+    disputes.next_back()
 }
 
 /// Endpoints are down for a while, a transaction takes its time, and a reorganisation of every depth up to the confirmations takes

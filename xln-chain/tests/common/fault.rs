@@ -30,7 +30,7 @@ pub enum Fault {
     OtherNumber,
     /// Another hash, a new one each time.
     OtherHash,
-    /// Logs of the block before, or what they would be there.
+    /// Logs of the block before, if it has any.
     OtherLogs,
     /// Each log twice.
     Doubled,
@@ -116,6 +116,12 @@ impl Faulty {
         if let Fault::Behind(blocks) = fault { head.saturating_sub(blocks) } else { head }
     }
 
+    fn before(&self, block: Hash) -> Hash {
+        let numbers = (0..=self.inner.newest().number).rev();
+        let headers = numbers.map(|number| super::now(self.inner.header(number)).unwrap());
+        headers.into_iter().find(|header| header.hash == block).map_or(block, |header| header.parent)
+    }
+
     fn twist(&self, mut header: Header, fault: Fault) -> Header {
         match fault {
             Fault::OtherHash => {
@@ -138,10 +144,6 @@ impl Faulty {
             Fault::Reversed => logs.reverse(),
             Fault::Missing if !logs.is_empty() => drop(logs.remove(0)),
             Fault::Unasked => logs.iter_mut().for_each(|log| log.address = Address([9; 20])),
-            Fault::OtherLogs => logs.iter_mut().for_each(|log| {
-                log.number += 1;
-                log.block.0[2] ^= 0xff;
-            }),
             _ => {}
         }
         logs
@@ -181,7 +183,11 @@ impl Chain for Faulty {
         if fault == Fault::Late {
             return Err(ChainError::UnknownBlock(block));
         }
-        Ok(self.twisted(self.inner.logs(block, filter).await?, fault))
+        let logs = self.inner.logs(block, filter).await?;
+        // Where the block before has none, this would be to leave them all out.
+        let others =
+            if fault == Fault::OtherLogs { self.inner.logs(self.before(block), filter).await? } else { Vec::new() };
+        Ok(self.twisted(if others.is_empty() { logs } else { others }, fault))
     }
 
     async fn logs_between(&self, first: u64, last: u64, filter: &LogFilter) -> Result<Vec<Log>, ChainError> {

@@ -506,6 +506,28 @@ fn every_depth_at_every_step() {
     }
 }
 
+/// Every fault at every request of a poll that has blocks with several logs to read, with and without blocks that stand: it
+/// changes nothing but the time.
+#[test]
+fn every_fault_at_every_request() {
+    for confirmations in [0, 2] {
+        for fault in Fault::HONEST {
+            for place in 0..8 {
+                let mut model = Model::new(confirmations, false);
+                model.run(Op::Mine(3));
+                model.run(Op::Poll);
+                model.run(Op::Fund(0, 5));
+                model.run(Op::Settle(0, 3, 1));
+                model.run(Op::Fund(1, 7));
+                let faults = [vec![Fault::Fine; place], vec![fault]].concat();
+                model.run(Op::PollFaults(faults));
+                model.check();
+                assert!(!model.consumer.reorganised, "{fault:?} at {place}");
+            }
+        }
+    }
+}
+
 /// One endpoint that says of a chain of its own that it goes on for ever confirms nothing by that.
 #[test]
 fn a_head_that_nobody_can_show_confirms_nothing() {
