@@ -1,5 +1,5 @@
 //! The logs that `xln scenario --records` writes replay to the roots beside them, and to no others.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

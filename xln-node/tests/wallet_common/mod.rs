@@ -105,7 +105,9 @@ pub(crate) fn all_rows(disk: &Disk) -> Vec<Row> {
 
 /// What is on its way: from, to, bytes.
 #[derive(Clone, Default)]
-pub(crate) struct Mail(pub(crate) Arc<Mutex<VecDeque<(EntityId, EntityId, Vec<u8>)>>>);
+pub(crate) struct Mail(pub(crate) Arc<Mutex<VecDeque<Letter>>>);
+
+pub(crate) type Letter = (EntityId, EntityId, Vec<u8>);
 
 pub(crate) struct Sink {
     pub(crate) from: EntityId,
@@ -148,7 +150,7 @@ impl World {
 
     pub(crate) fn host(&self, entity: EntityId, signer: WalletSigner, store: SlowKv) -> WalletHost {
         let sink = Sink { from: entity, mail: self.mail.clone(), polls: 0 };
-        WalletHost::new(Arc::new(store), Arc::new(sink), signer, Arc::clone(&self.clock) as Arc<dyn Clock>)
+        WalletHost::new(Arc::new(store), Arc::new(sink), signer, self.clock.clone())
     }
 
     pub(crate) async fn open(&self, number: u8, store: SlowKv) -> Result<Wallet, WalletError> {
