@@ -378,6 +378,7 @@ impl World {
         }
         let contract = &mut self.contracts[p];
         let epoch = contract.epoch;
+        let current = contract.dispute;
         let mut disputed = |dispute: DisputeFact, fills: &Vec<u8>, body| {
             contract.dispute = Some(dispute);
             Some((vec![ChangeKind::Dispute { epoch, dispute, fills: fills.clone(), body }], vec![], vec![]))
@@ -401,7 +402,7 @@ impl World {
         let open = |dispute: &DisputeFact| !dispute.answered && at <= dispute.started_at.plus(WINDOW_S);
         match &action.call {
             ChainCall::StartDispute { starter, evidence, fills } => {
-                let fits = contract.dispute.is_none() && evidence.epoch == epoch;
+                let fits = current.is_none() && evidence.epoch == epoch;
                 let dispute = started(*starter, evidence.nonce.0, evidence.body_hash(), fills);
                 if fits { disputed(dispute, fills, vec![]) } else { None }
             }
@@ -409,17 +410,17 @@ impl World {
                 let tokens = tokens.iter().map(|token| (*token, 0)).collect();
                 let body = Body { tokens, clauses: Vec::new() }.encode().expect("within the limits");
                 let dispute = started(*starter, 0, body_hash(&body), &[]);
-                if contract.dispute.is_none() { disputed(dispute, &vec![], body) } else { None }
+                if current.is_none() { disputed(dispute, &vec![], body) } else { None }
             }
             ChainCall::AcceptDispute { dispute, fills } => {
-                let fits = contract.dispute == Some(*dispute) && open(dispute);
+                let fits = current == Some(*dispute) && open(dispute);
                 if fits { disputed(answered(dispute, fills), fills, vec![]) } else { None }
             }
             ChainCall::CounterDispute { dispute, evidence, fills, .. } => {
                 let newer = evidence.nonce.0 > dispute.nonce && evidence.epoch == epoch;
                 let (nonce, body_hash) = (evidence.nonce.0, evidence.body_hash());
                 let after = DisputeFact { nonce, body_hash, ..answered(dispute, fills) };
-                let fits = contract.dispute == Some(*dispute) && open(dispute) && newer;
+                let fits = current == Some(*dispute) && open(dispute) && newer;
                 if fits { disputed(after, fills, vec![]) } else { None }
             }
             ChainCall::FinalizeDispute { dispute, body, .. } => {
