@@ -115,7 +115,8 @@ proptest! {
 #[test]
 fn machines_survive_and_agree_whatever_bytes_choose() {
     let runs = std::env::var("XLN_RUNS").ok().map_or(60, |v| v.parse().unwrap());
-    for seed in 0..runs {
+    let first = std::env::var("XLN_FIRST").ok().map_or(0, |v| v.parse().unwrap());
+    for seed in first..runs {
         let mut state = seed ^ 0x9e37_79b9_7f4a_7c15_u64;
         let bytes: Vec<u8> = (0..600)
             .map(|_| {

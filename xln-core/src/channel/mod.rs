@@ -205,6 +205,8 @@ pub struct Channel {
     ended: BTreeSet<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
     sync_refused: BTreeMap<SubchannelKey, u64>,
+    /// What the peer refused to end, and until when this node does not try again by itself.
+    paused: BTreeMap<(SubchannelKey, u64), UnixSeconds>,
     /// What is to be done about signers that lapse.
     signers: Signers,
     /// Cross-chain swaps that are not over, and what the application lets the peer begin.
@@ -246,6 +248,7 @@ impl Channel {
             revealing: BTreeSet::new(),
             ended: BTreeSet::new(),
             sync_refused: BTreeMap::new(),
+            paused: BTreeMap::new(),
             signers: Signers::default(),
             crosses: cross::CrossSwaps::default(),
             spent: SpentBy::new(),

@@ -151,6 +151,7 @@ impl Channel {
 
     /// What time brings: resending, giving up on a deferral, reporting silence.
     pub(crate) fn tick(&mut self, env: &mut Env<'_>) -> Result<(), StageError> {
+        self.paused.retain(|_, until| *until > env.now);
         self.judge_waiting(env)?;
         let Some(own) = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some()) else { return Ok(()) };
         let (since, last) = (own.since, own.last_sent);
@@ -192,7 +193,8 @@ impl Channel {
             // What waits for the chain is judged again when the chain moves, not by the clock.
             if clock > w.judged { clock.min(patience) } else { patience }
         });
-        own.into_iter().chain(waiting).chain(self.vigil_deadline(config, chains)).chain(self.signers.deadline()).min()
+        let paused = self.paused.values().copied();
+        own.into_iter().chain(waiting).chain(paused).chain(self.vigil_deadline(config, chains)).chain(self.signers.deadline()).min()
     }
 
     /// A remote signer's answer.

@@ -27,7 +27,7 @@ impl Channel {
             return Ok(());
         }
         env.out.events.push(Event::Refused { peer: from, reason: *reason });
-        self.pause_sync(reason.index());
+        self.pause(env, reason.index());
         if *reason == RejectReason::SignerLapsed {
             self.signers.refused(env.now, env.config.peer_timeout_s);
         }
@@ -38,12 +38,25 @@ impl Channel {
         Ok(())
     }
 
-    /// A refused SyncChain is not tried again at the same point, or both sides would only exchange refusals.
-    fn pause_sync(&mut self, index: Option<u32>) {
+    /// A refused SyncChain is not tried again at the same point, and what this node would end by itself not at once, or both
+    /// sides would only exchange refusals: the peer may have frozen the subchannel for a reason that this side cannot see yet.
+    fn pause(&mut self, env: &Env<'_>, index: Option<u32>) {
         let block = self.own.as_ref().and_then(|own| own.signed.block.as_deref());
         let transition = index.and_then(|i| block?.transitions.get(usize::try_from(i).ok()?));
-        if let Some(Transition::SyncChain { key, point, .. }) = transition {
-            self.sync_refused.insert(*key, point.number);
+        match transition {
+            Some(Transition::SyncChain { key, point, .. }) => {
+                self.sync_refused.insert(*key, point.number);
+            }
+            Some(
+                Transition::SettlePayment { key, id, .. }
+                | Transition::CancelPayment { key, id }
+                | Transition::FailPayment { key, id, .. }
+                | Transition::SettleSubcontract { key, id }
+                | Transition::CancelSubcontract { key, id },
+            ) => {
+                self.paused.insert((*key, *id), env.now.plus(env.config.resend_s.max(1)));
+            }
+            _ => {}
         }
     }
 }

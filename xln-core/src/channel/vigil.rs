@@ -92,8 +92,12 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown.
+    /// Whether a command that ends this payment waits, is in flight, or stands in a state that may still be shown; or was
+    /// refused just now.
     pub(crate) fn is_queued(&self, key: &SubchannelKey, id: u64) -> bool {
+        if self.paused.contains_key(&(*key, id)) {
+            return true;
+        }
         let live = self.own.iter().map(|o| &o.signed).chain(self.abandoned.iter().map(|a| &a.signed));
         let live = live.filter_map(|signed| signed.block.as_ref()).flat_map(|block| &block.transitions);
         self.mempool.iter().map(|q| &q.transition).chain(live).any(|transition| match transition {
