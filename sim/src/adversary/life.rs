@@ -91,7 +91,7 @@ impl Life {
         self.remember(world)?;
         self.deviate(world, which, random, report)?;
         report.count(which);
-        self.come_back(world)?;
+        self.come_back(world, report)?;
         self.serve(world, random, report)?;
         self.check_bounds(world, report)?;
         world.pass(random.random_range(1..40))?;
@@ -423,13 +423,18 @@ impl Life {
     }
 
     /// Connects anew, as often as an honest peer would need to be level again.
-    fn come_back(&mut self, world: &mut World) -> Result<(), Finding> {
+    fn come_back(&mut self, world: &mut World, report: &mut Report) -> Result<(), Finding> {
         world.silent = None;
         for _ in 0..3 {
             world.reconnect(self.cast.honest, self.me)?;
             self.settle(world, 2_000)?;
             world.pass(11)?;
             self.settle(world, 2_000)?;
+        }
+        let ours = world.see(&self.cast.honest)?.channel(&self.me)?;
+        let theirs = world.see(&self.me)?.channel(&self.cast.honest)?;
+        if ours.state() == theirs.state() && !ours.is_in_flight() {
+            report.level = report.level.saturating_add(1);
         }
         Ok(())
     }
@@ -606,6 +611,7 @@ impl Life {
             world.wire.clear();
         }
         report.disputes = report.disputes.saturating_add(1);
+        report.countered = world.countered;
         let got = world.net(&honest, &me)?.saturating_sub(before);
         check(got >= due, || {
             format!("{which:?} with nonce {:?}: the honest side got {got} where {due} was due", evidence.nonce)

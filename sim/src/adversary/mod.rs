@@ -69,6 +69,7 @@ pub(super) struct Report {
     disputes: u64,
     countered: u64,
     largest_store: usize,
+    level: u32,
 }
 
 impl std::fmt::Display for Report {
@@ -76,6 +77,7 @@ impl std::fmt::Display for Report {
         writeln!(f, "{} rounds by {} adversaries, {} messages of theirs", self.rounds, self.lives, self.messages)?;
         writeln!(f, "{} payments of others, at most {} messages for one", self.served, self.longest_service)?;
         writeln!(f, "{} disputes with old states, {} countered", self.disputes, self.countered)?;
+        writeln!(f, "{} rounds after which both were level again", self.level)?;
         writeln!(f, "largest snapshot {} bytes", self.largest_store)?;
         self.made.iter().try_for_each(|(deviation, count)| writeln!(f, "  {count:8} {deviation:?}"))
     }
@@ -130,7 +132,10 @@ fn attack_into(seed: u64, rounds: u32, report: &mut Report) -> Result<(), Findin
         number = number.saturating_add(1);
     }
     let missing: Vec<_> = SPOKEN.iter().chain(&ON_CHAIN).filter(|which| !report.made.contains_key(which)).collect();
-    check(missing.is_empty(), || format!("never happened: {missing:?}"))
+    check(missing.is_empty(), || format!("never happened: {missing:?}"))?;
+    check(report.countered > 0, || "no old state was countered".into())?;
+    // What deviates and comes back is dealt with again: else the later rounds would test a dead channel.
+    check(report.level >= report.rounds.saturating_mul(9).wrapping_div(10), || format!("level {} times", report.level))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use xln_chain::client::{Authority, Funding, Token, action_transaction};
 use xln_chain::embedded::ready;
 use xln_chain::{ChainError, Cursor, Deployment, DepositoryClient, EmbeddedChain, TestTokens, U256, WatchConfig, Watcher};
-use xln_core::chain::ChainAction;
+use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::channel::{Channel, ChannelConfig, CommandId, Event};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome};
@@ -91,6 +91,8 @@ pub(super) struct World {
     pub(super) wire: VecDeque<Message>,
     /// Whose messages are lost, both ways, for the time being.
     pub(super) silent: Option<EntityId>,
+    /// How often a node has countered.
+    pub(super) countered: u64,
 }
 
 /// A key of its own for each number.
@@ -126,7 +128,7 @@ impl World {
         now(client.approve(&bank, &token, U256::from(supply)))?;
         now(client.deposit(&bank, &bank.entity(), id, supply))?;
         let (parties, wire) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self { chain, client, deployment, token: id, bank, parties, wire, silent: None })
+        Ok(Self { chain, client, deployment, token: id, bank, parties, wire, silent: None, countered: 0 })
     }
 
     pub(super) const fn key(&self) -> SubchannelKey {
@@ -224,6 +226,9 @@ impl World {
 
     fn submit(&mut self, who: EntityId, effect: EffectId, action: ChainAction) -> Result<(), Finding> {
         let signer = self.party(&who)?.signer.clone();
+        if matches!(action.call, ChainCall::CounterDispute { .. }) {
+            self.countered = self.countered.saturating_add(1);
+        }
         let success = match attempt(self.client.submit(&signer, &action)) {
             Ok(_) => true,
             Err(ChainError::Reverted { name, .. }) if is_overtaken(name) => true,
