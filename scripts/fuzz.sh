@@ -3,6 +3,7 @@
 #   scripts/fuzz.sh                       lists the targets
 #   scripts/fuzz.sh TARGET [SECONDS]      runs one
 #   scripts/fuzz.sh --all SECONDS [JOBS]  runs each for so long, two at a time unless JOBS says otherwise; prints a table
+#   scripts/fuzz.sh --table               prints the table of the last runs, finished or not
 #   scripts/fuzz.sh --minimise TARGET     keeps of what was found the few inputs that teach the quick tests most
 # Needs a nightly toolchain and cargo-fuzz (`cargo install cargo-fuzz --locked`). fuzz/corpus is in the repository, and the
 # quick form of it runs in every `cargo test`; what a run finds goes to fuzz/work, what breaks something to fuzz/artifacts.
@@ -66,6 +67,10 @@ case "${1:-}" in
         [ -z "$(find "fuzz/artifacts/$target" -type f -newer "fuzz/work/$target.start")" ] || findings=1
     done
     exit $findings
+    ;;
+--table) # of the runs that were last, finished or not
+    head_line
+    for target in $(targets); do [ ! -e "fuzz/work/$target.log" ] || row "$target"; done
     ;;
 --minimise)
     build "$2"
