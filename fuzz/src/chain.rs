@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use alloy_primitives::{B256, LogData, U256};
 use xln_chain::codec::{
-    Bucket, EventHead, dispute_hash, encode_dispute, encode_fundings, encode_operations, parse_dispute,
-    parse_fundings, parse_operations, split_token_reserve,
+    Bucket, EventHead, dispute_hash, encode_dispute, encode_fundings, encode_operations, parse_dispute, parse_fundings,
+    parse_operations, split_token_reserve,
 };
 use xln_chain::embedded::ready;
 use xln_chain::{Bytes, Chain, ChainError, Cursor, Header, Log, LogFilter, Receipt, Transaction, WatchConfig, Watcher};
@@ -134,7 +134,8 @@ impl Chain for Liar {
         self.told(|told| told.blocks.iter().map(|(header, _)| *header).find(|header| header.number == number))
     }
     async fn logs(&self, block: Hash, filter: &LogFilter) -> Result<Vec<Log>, ChainError> {
-        let logs = self.told(|told| told.blocks.iter().find(|(header, _)| header.hash == block).map(|b| b.1.clone()))?;
+        let logs =
+            self.told(|told| told.blocks.iter().find(|(header, _)| header.hash == block).map(|b| b.1.clone()))?;
         Ok(logs.ok_or(ChainError::UnknownBlock(block))?.into_iter().filter(|log| filter.admits(log)).collect())
     }
     async fn logs_between(&self, first: u64, last: u64, filter: &LogFilter) -> Result<Vec<Log>, ChainError> {

@@ -18,7 +18,7 @@ pub fn inputs(target: &str) -> Vec<Vec<u8>> {
 /// Runs every input of a target, then `damaged` copies of them with something wrong. `XLN_RUNS` asks for more of these.
 pub fn replay(target: &str, damaged: u64, run: impl Fn(&[u8])) {
     let inputs = inputs(target);
-    assert!(inputs.len() > 3, "{target} has no corpus");
+    assert!(!inputs.is_empty(), "{target} has no corpus");
     for input in &inputs {
         run(input);
     }

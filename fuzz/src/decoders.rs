@@ -1,9 +1,7 @@
 //! Everything that is decoded from bytes in xln-core: what a peer sends, what the store holds, what a chain shows.
 
 use xln_core::crypto::{LocalSigner, Signature, Signer};
-use xln_core::entity::{
-    Board, Claim, Delegation, OrganisationSignature, Permission, Quorum, Reliance, Verifier,
-};
+use xln_core::entity::{Board, Claim, Delegation, OrganisationSignature, Permission, Quorum, Reliance, Verifier};
 use xln_core::machine::{Machine, Record, Snapshot};
 use xln_core::proof::{Body, Fills, SettlementUpdate};
 use xln_core::route::{OnionKey, is_onion, open_failure, peel};
@@ -150,7 +148,9 @@ fn onion(bytes: &[u8]) {
 
 fn failure(bytes: &[u8]) {
     let (sent, _) = onion_of_two();
-    let Ok(peeled) = peel(&sent, &onion_key(), (HashKind::Sha256, &Hash([4; 32]))) else { unreachable!("a true onion") };
+    let Ok(peeled) = peel(&sent, &onion_key(), (HashKind::Sha256, &Hash([4; 32]))) else {
+        unreachable!("a true onion")
+    };
     if let Some((hop, _)) = open_failure(&[peeled.shared], bytes) {
         assert_eq!(hop, 0);
     }

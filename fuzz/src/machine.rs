@@ -10,10 +10,10 @@ use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::entity::{
     Board, Claim, Delegation, MemberSigner, OperatorSigner, Permission, Permissions, Quorum, Verifier,
 };
-use xln_core::machine::{
-    Action, Command, Context, Effect, EffectId, Input, Log, Machine, Record, Snapshot,
+use xln_core::machine::{Action, Command, Context, Effect, EffectId, Input, Log, Machine, Record, Snapshot};
+use xln_core::proof::{
+    Body, SettlementUpdate, TokenDiff, body_hash, channel_state_digest, fills_hash, subchannel_leaf,
 };
-use xln_core::proof::{Body, SettlementUpdate, TokenDiff, body_hash, channel_state_digest, fills_hash, subchannel_leaf};
 use xln_core::route::{ExpectedPayment, Hop, Lock, OnionKey, Route, RoutingPolicy};
 use xln_core::state::{ChannelState, Pending};
 use xln_core::subcontract::{ConditionTerms, CreditDefaultSwapTerms, ScheduleTerms, fact_key};
@@ -163,7 +163,8 @@ impl World {
         let depositories = vec![AcceptedDepository::new(KEY, WINDOW_S, vec![PROVIDER], ENTITIES, 10_800)];
         for i in 0..N {
             let (onion_key, equivalent) = (onion_key(i), Vec::new());
-            let routing = RoutingPolicy { onion_key, forwards: true, fee_ppm: 1_000, gap_s: 600, reveal_s: 0, equivalent };
+            let routing =
+                RoutingPolicy { onion_key, forwards: true, fee_ppm: 1_000, gap_s: 600, reveal_s: 0, equivalent };
             let (depositories, vigilant) = (depositories.clone(), i == 0);
             let config = ChannelConfig { depositories, vigilant, routing: Some(routing), ..ChannelConfig::default() };
             world.stage(i, vec![Input::Configure(config)]);
@@ -366,11 +367,7 @@ impl World {
     }
 
     #[allow(clippy::type_complexity, reason = "what a block has")]
-    fn execute(
-        &mut self,
-        p: usize,
-        action: &ChainAction,
-    ) -> Option<(Vec<ChangeKind>, Vec<Reveal>, Vec<RecordedFact>)> {
+    fn execute(&mut self, p: usize, action: &ChainAction) -> Option<(Vec<ChangeKind>, Vec<Reveal>, Vec<RecordedFact>)> {
         let (pair, at) = (action.pair, UnixSeconds(self.now));
         if let ChainCall::StartDispute { starter, evidence, .. } = &action.call {
             self.expect_good(&pair, starter.other(), evidence);
@@ -480,7 +477,8 @@ impl World {
         let token = TOKENS[usize::from(c.below(2))];
         let expiry = UnixSeconds(self.now + u64::from(c.byte()) * 8);
         let id = u64::from(c.below(12));
-        let pending = self.state(i, j).subchannels.get(&KEY).and_then(|s| s.pending.iter().nth(usize::from(c.below(4))));
+        let pending =
+            self.state(i, j).subchannels.get(&KEY).and_then(|s| s.pending.iter().nth(usize::from(c.below(4))));
         let id = pending.map_or(id, |(id, _)| *id);
         let secret = Secret([c.below(3); 32]);
         let kind = if c.below(2) == 0 { HashKind::Keccak256 } else { HashKind::Sha256 };
@@ -587,7 +585,14 @@ impl World {
         self.confirm(p, kinds, reveals, facts, usize::from(c.below(3)));
     }
 
-    fn confirm(&mut self, p: usize, kinds: Vec<ChangeKind>, reveals: Vec<Reveal>, facts: Vec<RecordedFact>, first: usize) {
+    fn confirm(
+        &mut self,
+        p: usize,
+        kinds: Vec<ChangeKind>,
+        reveals: Vec<Reveal>,
+        facts: Vec<RecordedFact>,
+        first: usize,
+    ) {
         self.block += 1;
         let mut hash = [7; 32];
         hash[..8].copy_from_slice(&self.block.to_be_bytes());

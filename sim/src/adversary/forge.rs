@@ -133,7 +133,9 @@ impl Ground<'_> {
                 self.proposal(block)?
             }
             D::WrongParent => self.proposal(Block { prev_block_hash: Hash(random.random()), ..self.block(pay())? })?,
-            D::WrongStateHash => self.proposal(Block { prev_state_hash: Hash(random.random()), ..self.block(pay())? })?,
+            D::WrongStateHash => {
+                self.proposal(Block { prev_state_hash: Hash(random.random()), ..self.block(pay())? })?
+            }
             D::WrongSide => self.proposal(Block { proposer: self.me.other(), ..self.block(pay())? })?,
             D::BadSignature => {
                 let bytes: [u8; 64] = if random.random() { [0; 64] } else { std::array::from_fn(|_| random.random()) };
@@ -142,7 +144,8 @@ impl Ground<'_> {
             D::ForeignSignature => {
                 let block = self.block(pay())?;
                 let digest = self.committed(&block)?.1.digest;
-                let signature = key(random.random_range(9_000..9_999))?.sign_digest(&digest).map_err(Finding::ground)?;
+                let signature =
+                    key(random.random_range(9_000..9_999))?.sign_digest(&digest).map_err(Finding::ground)?;
                 Part::Proposal { block: block.into(), signature }
             }
             D::ReplayedSignature => {
@@ -234,7 +237,8 @@ impl Ground<'_> {
     }
 
     fn nonsense(&self, random: &mut ChaCha8Rng) -> Result<Vec<Vec<u8>>, Finding> {
-        let foreign = Message { channel: Hash(random.random()), parts: vec![self.proposal(self.block(vec![self.pay(1)])?)?] };
+        let foreign =
+            Message { channel: Hash(random.random()), parts: vec![self.proposal(self.block(vec![self.pay(1)])?)?] };
         let mut damaged = self.message(vec![self.proposal(self.block(vec![self.pay(1)])?)?])?;
         let at = random.random_range(0..damaged.len());
         if let Some(byte) = damaged.get_mut(at) {

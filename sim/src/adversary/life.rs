@@ -298,12 +298,7 @@ impl Life {
     }
 
     /// Two good blocks of one height; the honest side may take one, and neither after the other.
-    fn contradict(
-        &mut self,
-        world: &mut World,
-        random: &mut ChaCha8Rng,
-        report: &mut Report,
-    ) -> Result<(), Finding> {
+    fn contradict(&mut self, world: &mut World, random: &mut ChaCha8Rng, report: &mut Report) -> Result<(), Finding> {
         let (key, token) = (world.key(), world.token);
         let pays = |amount| vec![Transition::DirectPayment { key, token, amount }];
         let height = world.see(&self.cast.honest)?.channel(&self.me)?.state().height;
@@ -340,18 +335,15 @@ impl Life {
     }
 
     /// Refuses every block. The honest side must give up on this parent: what it signed stays live, and each one is kept.
-    fn reject_all(
-        &mut self,
-        world: &mut World,
-        random: &mut ChaCha8Rng,
-        report: &mut Report,
-    ) -> Result<(), Finding> {
+    fn reject_all(&mut self, world: &mut World, random: &mut ChaCha8Rng, report: &mut Report) -> Result<(), Finding> {
         let (honest, me) = (self.cast.honest, self.me);
         let (key, token) = (world.key(), world.token);
         world.propose(honest, me, Transition::DirectPayment { key, token, amount: 1 }, 1)?;
         let mut refused: u32 = 0;
         for _ in 0..400_u32 {
-            let Some(at) = world.wire.iter().position(|message| message.from == honest && message.to == me) else { break };
+            let Some(at) = world.wire.iter().position(|message| message.from == honest && message.to == me) else {
+                break;
+            };
             if let Some(message) = world.wire.remove(at) {
                 world.wire.push_front(message);
             }
@@ -365,7 +357,8 @@ impl Life {
                 let reason = if random.random() { RejectReason::Malformed } else { RejectReason::Policy { index } };
                 let least = block.height.saturating_add(random.random_range(0..4));
                 let at = (block.height, block.hash().map_err(Finding::ground)?);
-                let bytes = self.with_ground(world, |ground| ground.message(vec![ground.reject(at, reason, least)?]))?;
+                let bytes =
+                    self.with_ground(world, |ground| ground.message(vec![ground.reject(at, reason, least)?]))?;
                 self.speak(world, vec![bytes], report)?;
             }
         }

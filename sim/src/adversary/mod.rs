@@ -123,7 +123,8 @@ fn attack_into(seed: u64, rounds: u32, report: &mut Report) -> Result<(), Findin
         for _ in 0..ROUNDS_OF_A_LIFE.min(rounds.saturating_sub(report.rounds)) {
             // In turn, so that each happens; then any.
             let at = usize::try_from(report.rounds).unwrap_or(usize::MAX);
-            let which = SPOKEN.get(at).copied().or_else(|| SPOKEN.choose(&mut random).copied()).unwrap_or(Deviation::Nonsense);
+            let which =
+                SPOKEN.get(at).copied().or_else(|| SPOKEN.choose(&mut random).copied()).unwrap_or(Deviation::Nonsense);
             life.round(&mut world, which, &mut random, report)?;
             report.rounds = report.rounds.saturating_add(1);
         }

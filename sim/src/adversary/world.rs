@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use xln_chain::client::{Authority, Funding, Token, action_transaction};
 use xln_chain::embedded::ready;
-use xln_chain::{ChainError, Cursor, Deployment, DepositoryClient, EmbeddedChain, TestTokens, U256, WatchConfig, Watcher};
+use xln_chain::{
+    ChainError, Cursor, Deployment, DepositoryClient, EmbeddedChain, TestTokens, U256, WatchConfig, Watcher,
+};
 use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::channel::{Channel, ChannelConfig, CommandId, Event};
 use xln_core::crypto::{LocalSigner, Signer};
@@ -325,7 +327,11 @@ impl World {
         let reserve = now(self.client.reserve(who, self.token))?;
         let owed = |debtor: &EntityId, creditor: &EntityId| -> Result<u128, Finding> {
             let debts = now(self.client.all_debts(debtor, self.token, 100))?;
-            Ok(debts.iter().filter(|debt| debt.creditor == *creditor).map(|debt| debt.amount).fold(0, u128::saturating_add))
+            Ok(debts
+                .iter()
+                .filter(|debt| debt.creditor == *creditor)
+                .map(|debt| debt.amount)
+                .fold(0, u128::saturating_add))
         };
         let (plus, minus) = (reserve.saturating_add(owed(peer, who)?), owed(who, peer)?);
         let signed = |n: u128| i128::try_from(n).map_err(Finding::ground);

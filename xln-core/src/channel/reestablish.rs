@@ -194,7 +194,12 @@ impl Channel {
             if clock > w.judged { clock.min(patience) } else { patience }
         });
         let paused = self.paused.values().copied();
-        own.into_iter().chain(waiting).chain(paused).chain(self.vigil_deadline(config, chains)).chain(self.signers.deadline()).min()
+        own.into_iter()
+            .chain(waiting)
+            .chain(paused)
+            .chain(self.vigil_deadline(config, chains))
+            .chain(self.signers.deadline())
+            .min()
     }
 
     /// A remote signer's answer.
