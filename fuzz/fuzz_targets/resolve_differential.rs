@@ -25,4 +25,5 @@ thread_local! {
     static STAGE: RefCell<Stage> = RefCell::new(Stage::new());
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| STAGE.with(|stage| stage.borrow_mut().run(bytes)));
+// The contracts are deployed before the clock runs.
+libfuzzer_sys::fuzz_target!(init: STAGE.with(|_| ()), |bytes: &[u8]| STAGE.with(|stage| stage.borrow_mut().run(bytes)));

@@ -2,7 +2,7 @@
 
 use xln_core::crypto::{LocalSigner, Signature, Signer};
 use xln_core::entity::{Board, Claim, Delegation, OrganisationSignature, Permission, Quorum, Reliance, Verifier};
-use xln_core::machine::{Machine, Record, Snapshot};
+use xln_core::machine::{Machine, Record, RestoreError, Snapshot};
 use xln_core::proof::{Body, Fills, SettlementUpdate};
 use xln_core::route::{OnionKey, is_onion, open_failure, peel};
 use xln_core::subcontract::{Answer, Clock, Instruments, Outcome, Terms};
@@ -26,8 +26,16 @@ pub fn record_decode(bytes: &[u8]) {
 /// What is restored from any bytes has no impossible state, and can be written again.
 pub fn snapshot_restore(bytes: &[u8]) {
     let entity = owner().entity();
-    let snapshot = Snapshot { seq: 0, bytes: bytes.to_vec() };
-    if let Ok(machine) = Machine::restore(entity, Some(&snapshot), Vec::<Record>::new()) {
+    let restore = |seq| {
+        let snapshot = Snapshot { seq, bytes: bytes.to_vec() };
+        Machine::restore(entity, Some(&snapshot), Vec::<Record>::new())
+    };
+    // It goes by its own number only, which a refusal tells.
+    let restored = match restore(u64::MAX) {
+        Err(RestoreError::Gap { last, .. }) => restore(last),
+        other => other,
+    };
+    if let Ok(machine) = restored {
         assert_eq!(machine.snapshot().expect("restored").bytes, bytes);
         for (_, channel) in machine.channels() {
             channel.state().check().expect("checked when it was loaded");
