@@ -1,3 +1,4 @@
-//! See `xln_fuzz::machine_inputs`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::machine_inputs(bytes));
+//! Machines whose inputs the bytes choose.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::machine::machine_inputs(bytes));

@@ -1,3 +1,4 @@
-//! See `xln_fuzz::message_decode`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::message_decode(bytes));
+//! Messages of a peer.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::memory::bounded(bytes, xln_fuzz::decoders::message_decode));

@@ -1,3 +1,4 @@
-//! See `xln_fuzz::record_decode`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::record_decode(bytes));
+//! Records of a node's log.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::decoders::record_decode(bytes));

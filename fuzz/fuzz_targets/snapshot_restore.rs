@@ -1,3 +1,4 @@
-//! See `xln_fuzz::snapshot_restore`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::snapshot_restore(bytes));
+//! Snapshots of a node.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xln_fuzz::decoders::snapshot_restore(bytes));

@@ -1,5 +1,5 @@
 //! What enters as bytes: any bytes at all, damaged ones, lengths that lie, encodings that are not the shortest. Runs the
-//! functions of `fuzz/` for a short time (`scripts/fuzz.sh` runs them for a long one), and pins the bytes of the wire and of
+//! functions of `fuzz/` on its corpora and on damaged copies (`scripts/fuzz.sh` runs them for a long time), and pins the bytes of the wire and of
 //! the log by golden vectors (`XLN_BLESS=1` writes them anew; read the difference).
 #![allow(
     clippy::unwrap_used,
@@ -14,72 +14,41 @@
     reason = "tests say what they expect by failing"
 )]
 #![allow(unsafe_code, reason = "an allocator that counts")]
+#![allow(unreachable_pub, dead_code, reason = "parts of a crate elsewhere")]
 
 mod common;
-#[path = "../../fuzz/src/lib.rs"]
-#[allow(unreachable_pub, reason = "a crate of its own elsewhere")]
+#[path = "../../fuzz/src/corpus.rs"]
+mod corpus;
+#[path = "../../fuzz/src/decoders.rs"]
 mod fuzz;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../fuzz/src/machine.rs"]
+mod machine;
+#[path = "../../fuzz/src/memory.rs"]
+mod memory;
 
 use common::*;
+use memory::peak;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use xln_core::codec::CodecError;
-use xln_core::crypto::Signature;
+use xln_core::crypto::{LocalSigner, Signature, Signer};
 use xln_core::machine::{Input, Machine, Record, Snapshot};
 use xln_core::transition::{Transition, TransitionError};
 use xln_core::types::*;
 use xln_core::wire::{Message, Part, Reject, RejectReason};
 
-/// Counts what the present thread has allocated and not freed, and the most that it ever was.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(change: isize) {
-    // A thread that is being torn down has no counters any more.
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + change);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
-    });
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most memory that `run` held at once, in bytes.
-fn peak(run: impl FnOnce()) -> isize {
-    let before = LIVE.get();
-    PEAK.set(before);
-    run();
-    PEAK.get() - before
-}
-
-const ALL: [fn(&[u8]); 7] = [
-    fuzz::message_decode,
-    fuzz::record_decode,
-    fuzz::snapshot_restore,
-    fuzz::body_parse,
-    fuzz::fills_parse,
-    fuzz::settlement_parse,
-    fuzz::machine_inputs,
+const ALL: [(&str, fn(&[u8])); 6] = [
+    ("message_decode", message_bounded),
+    ("record_decode", fuzz::record_decode),
+    ("snapshot_restore", fuzz::snapshot_restore),
+    ("proof_decode", |bytes| memory::bounded(bytes, fuzz::proof_decode)),
+    ("identity_and_terms", |bytes| memory::bounded(bytes, fuzz::identity_and_terms)),
+    ("machine_inputs", machine::machine_inputs),
 ];
+
+fn message_bounded(bytes: &[u8]) {
+    memory::bounded(bytes, fuzz::message_decode);
+}
 
 /// Real bytes of every kind: messages of two parties with everything pending, their records, a snapshot, a body.
 struct Samples {
@@ -137,8 +106,11 @@ proptest! {
         if let (true, Some(first)) = (version, bytes.first_mut()) {
             *first = 1;
         }
-        for run in ALL {
-            run(&bytes);
+        for (target, run) in ALL {
+            // Machines take longer, and have a test of their own.
+            if target != "machine_inputs" {
+                run(&bytes);
+            }
         }
     }
 }
@@ -154,10 +126,100 @@ fn machines_survive_and_agree_whatever_bytes_choose() {
                 (state >> 56) as u8
             })
             .collect();
-        if std::panic::catch_unwind(|| fuzz::machine_inputs(&bytes)).is_err() {
+        if std::panic::catch_unwind(|| machine::machine_inputs(&bytes)).is_err() {
             panic!("seed {seed}");
         }
     }
+}
+
+#[test]
+fn corpora_and_damaged_copies_break_nothing() {
+    for (target, run) in ALL {
+        let damaged = if target == "machine_inputs" { 100 } else { 3_000 };
+        corpus::replay(target, damaged, run);
+    }
+}
+
+/// Writes real encodings into the corpora, if asked to.
+#[test]
+fn seeds() {
+    let samples = samples();
+    for (i, message) in samples.messages.iter().enumerate() {
+        corpus::seed("message_decode", &format!("sample{i}"), message);
+    }
+    for (name, part) in parts() {
+        let message = Message { channel: Hash([3; 32]), parts: vec![part] }.encode().unwrap();
+        assert!(Message::decode(&message).is_ok());
+        corpus::seed("message_decode", &name.replace(' ', "_"), &message);
+    }
+    for (i, record) in samples.records.iter().enumerate() {
+        corpus::seed("record_decode", &format!("sample{i}"), record);
+    }
+    corpus::seed("snapshot_restore", "sample", &samples.snapshot);
+    for (i, bytes) in proofs(&samples).iter().enumerate() {
+        corpus::seed("proof_decode", &format!("sample{i}"), bytes);
+    }
+    for (i, bytes) in identities().iter().enumerate() {
+        corpus::seed("identity_and_terms", &format!("sample{i}"), bytes);
+    }
+}
+
+fn proofs(samples: &Samples) -> Vec<Vec<u8>> {
+    let fills = xln_core::proof::Fills(vec![(1, 5), (7, u128::MAX)]).encode().unwrap();
+    let update = xln_core::proof::SettlementUpdate {
+        diffs: vec![xln_core::proof::TokenDiff { token: USD, left: 5, right: 0, ondelta: -5 }],
+        forgiven: vec![xln_core::proof::Forgiven { token: USD, debtor: Side::Left, index: 3 }],
+    };
+    [(0, samples.body.clone()), (1, fills), (2, update.encode().unwrap())]
+        .map(|(kind, bytes)| [&[kind], &bytes[..]].concat())
+        .to_vec()
+}
+
+/// A board's signature, an operator's, a quorum with one signature gathered, an onion, a failure, terms.
+fn identities() -> Vec<Vec<u8>> {
+    use xln_core::entity::*;
+    use xln_core::subcontract::{ConditionTerms, CreditDefaultSwapTerms, ScheduleTerms};
+    let signers = [11, 12, 13].map(|i: u8| LocalSigner::new(&[i; 32]).unwrap());
+    let board = Board::new(2, &signers.each_ref().map(|key| (key.entity(), 1))).unwrap();
+    let (id, digest) = (board.counterfactual(), Hash([7; 32]));
+    let gather = |digest: Hash, count: usize| {
+        let mut quorum = Quorum::new(id, digest, Permission::States, vec![(id, board.clone())]).unwrap();
+        for request in quorum.requests().collect::<Vec<_>>().into_iter().take(count) {
+            let key = signers.iter().find(|key| key.entity() == request.member).unwrap();
+            let approval = MemberSigner::new(key.clone()).approve(&request.path, &digest).unwrap();
+            quorum.add(&mut Verifier::default(), approval).unwrap();
+        }
+        quorum
+    };
+    let signed = gather(digest, 2).signature().unwrap().unwrap();
+    let limits = vec![Limit { key: KEY, token: USD, amount: 500 }];
+    let permissions = Permissions::of(&[Permission::States]);
+    let delegation = Delegation::new(signers[0].address(), permissions, T0.plus(9_000), 1, limits).unwrap();
+    let approval = gather(delegation.digest(&id), 2).signature().unwrap().unwrap();
+    let operator = OperatorSigner::new(signers[0].clone(), id, delegation.clone(), approval).unwrap();
+    let by_operator = operator.sign(&digest).unwrap();
+    let xln_core::crypto::SignOutcome::Signed(by_operator) = by_operator else { panic!("it signs at once") };
+    let (onion, failure) = fuzz::onion_of_two();
+    let (payer, amount, expiry, not_before) = (Side::Left, 900, UnixSeconds(1_800_000_000), UnixSeconds(1_600_000_000));
+    let swap = CreditDefaultSwapTerms { payer, amount, expiry, not_before, reference: [3; 32], debt_token: USD };
+    let (start, duration_s, cliff_s, steps) = (not_before, 40_000_000, 1_000, 7);
+    let schedule = ScheduleTerms { payer, cancellable: true, amount, paid: 9, start, duration_s, cliff_s, steps };
+    let (fallback, target, calldata) = (40, Address([9; 20]), vec![1, 2, 3]);
+    let condition = ConditionTerms { payer, amount, fallback, expiry, not_before, target, calldata };
+    let terms = [swap.encode().unwrap(), schedule.encode().unwrap(), condition.encode().unwrap()];
+    let mut all: Vec<(u8, Vec<u8>)> = vec![
+        (0, board.encode()),
+        (1, delegation.encode()),
+        (2, signed.as_bytes().to_vec()),
+        (2, by_operator.as_bytes().to_vec()),
+        (2, signers[0].sign_digest(&digest).unwrap().as_bytes().to_vec()),
+        (3, gather(digest, 1).encode().unwrap()),
+        (3, gather(digest, 2).encode().unwrap()),
+        (4, onion),
+        (5, failure),
+    ];
+    all.extend((0_u8..).zip(terms).map(|(number, terms)| (6, [&[number], &terms[..]].concat())));
+    all.into_iter().map(|(kind, bytes)| [&[kind], &bytes[..]].concat()).collect()
 }
 
 /// Every way to damage bytes a little: flip, drop, repeat, cut, insert.
@@ -186,9 +248,9 @@ fn damaged(bytes: &[u8], seed: usize) -> Vec<Vec<u8>> {
 fn damaged_bytes_are_decoded_canonically_or_refused() {
     let samples = samples();
     for (i, message) in samples.messages.iter().enumerate() {
-        fuzz::message_decode(message);
+        message_bounded(message);
         assert!(Message::decode(message).is_ok());
-        damaged(message, i).iter().for_each(|b| fuzz::message_decode(b));
+        damaged(message, i).iter().for_each(|b| message_bounded(b));
     }
     for (i, record) in samples.records.iter().enumerate() {
         assert!(Record::decode(record).is_ok());

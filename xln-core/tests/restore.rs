@@ -232,6 +232,12 @@ fn rule_13_a_snapshot_that_was_tampered_with_is_refused_by_name() {
     assert_eq!(with(&|b| b.push(0)), Some(RestoreError::Codec(CodecError::Malformed)));
     assert_eq!(with(&|b| b.truncate(b.len() / 2)), Some(RestoreError::Codec(CodecError::Malformed)));
     assert_eq!(with(&|b| b.clear()), Some(RestoreError::Codec(CodecError::Malformed)));
+    // Under another number it would hide records, or let those stay that it holds already.
+    let last = snapshot.seq;
+    for seq in [0, last - 1, last + 1] {
+        let named = Snapshot { seq, bytes: snapshot.bytes.clone() };
+        assert_eq!(Machine::restore(id, Some(&named), none()).err(), Some(RestoreError::Gap { last, found: seq }));
+    }
     let tip = net.channel(0).tip();
     let at = |needle: &[u8]| snapshot.bytes.windows(needle.len()).position(|w| w == needle).unwrap();
     for signature in [tip.left.clone().unwrap(), tip.right.clone().unwrap()] {

@@ -15,8 +15,8 @@
 mod common;
 use common::*;
 use xln_core::chain::{ChainCall, ChangeKind};
-use xln_core::channel::{CommandError, Event};
-use xln_core::machine::{Context, Input, Machine, Record, Snapshot};
+use xln_core::channel::{Arguments, CommandError, Event};
+use xln_core::machine::{Action, Context, Input, InputOutcome, Machine, Record, Snapshot};
 use xln_core::transition::Transition;
 use xln_core::types::*;
 use xln_core::wire::{Part, RejectReason};
@@ -327,4 +327,32 @@ fn rule_13_everything_that_the_rules_guarantee_is_checked() {
         }
     }
     assert!(missed.is_empty(), "accepted: {missed:#?}");
+}
+
+/// A peer has frozen a subchannel by a start that stands in no block yet. What this node would end there by itself is refused,
+/// and tried again after a while, not at once: the two would exchange refusals as fast as the network carries them.
+#[test]
+fn what_a_frozen_peer_refuses_is_not_tried_again_at_once() {
+    let mut net = two();
+    net.with_credit(100);
+    net.configure(1, |c| c.vigilant = true);
+    let expiry = net.now.plus(5000);
+    net.run(0, lock(10, 1, expiry));
+    let action = Action::StartDispute { key: KEY, arguments: Arguments::default() };
+    assert!(matches!(net.command(0, action), InputOutcome::Accepted(_)));
+    let reveal = Reveal { provider: PROVIDER, kind: HashKind::Keccak256, secret: secret(1), at: net.now };
+    net.chain(vec![], vec![reveal]);
+    let refused = |net: &Net| {
+        let frozen = |e: &&Event| matches!(e, Event::Refused { reason: RejectReason::Frozen { .. }, .. });
+        net.parties[1].events.iter().filter(frozen).count()
+    };
+    assert_eq!(refused(&net), 1, "the secret is public, so it settles, and is refused");
+    for tries in 2..5 {
+        let at = net.parties[1].machine.poll_timeout().unwrap();
+        assert_eq!(at, net.now.plus(10));
+        net.now = at;
+        net.stage(1, vec![Input::Tick]);
+        net.settle();
+        assert_eq!(refused(&net), tries, "once in resend_s");
+    }
 }

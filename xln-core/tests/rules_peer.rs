@@ -945,3 +945,32 @@ fn answers_to_nothing_are_refused_and_move_nothing() {
     net.inject(1, Part::Ack { height, block_hash, signature: good });
     assert_eq!(net.token(0).offdelta, -3);
 }
+
+/// A peer that refuses every block, also the empty ones: each refused state stays live and is kept, so there is an end to it.
+/// What outranks them all is taken, and the channel goes on.
+#[test]
+fn a_peer_that_refuses_everything_makes_no_endless_list() {
+    for i in 0..2 {
+        let mut net = net(1000);
+        net.submit(i, vec![pay(5)]).remove(0).unwrap();
+        let mut last = None;
+        let mut refused = 0;
+        while let Some(block) = proposals(&net.taken()).pop() {
+            refused += 1;
+            assert!(refused < 200, "it signs without end");
+            // Nothing is to blame, so that the command is never given up; least heights rise as fast as they may.
+            let reject = net.reject_of(1 - i, &block, RejectReason::Malformed, block.height + refused % 3);
+            last = Some(block);
+            let message = Message { channel: net.pair().channel_key(), parts: vec![reject] };
+            let from = net.id(1 - i);
+            net.stage(i, vec![Input::Message { from, bytes: message.encode().unwrap() }]);
+        }
+        assert_eq!(refused, 64);
+        assert!(net.rejections(i).is_empty(), "each refusal was a good one: {:?}", net.rejections(i));
+        let mut block = net.forge(1 - i, vec![pay(7)]);
+        block.height = last.unwrap().height + 4;
+        let answer = net.inject_block(1 - i, block);
+        assert_eq!(acks(&answer), 1, "{answer:?}");
+        assert_eq!(proposals(&answer).len(), 1, "the command goes on: {answer:?}");
+    }
+}

@@ -11,10 +11,12 @@
     clippy::cast_sign_loss,
     reason = "a test fails by panicking"
 )]
-#![allow(unreachable_pub, reason = "modules of one test")]
+#![allow(unreachable_pub, dead_code, reason = "modules of one test, and of a fuzz target")]
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../fuzz/src/corpus.rs"]
+mod corpus;
 mod instruments;
 mod ledger;
 #[path = "../../../examples/own_instrument/price_option.rs"]
@@ -50,4 +52,11 @@ fn bytecode_and_model_agree() {
     }
     println!("{done:?}");
     done.expect_variety(state);
+}
+
+/// The quick form of the fuzz target `resolve_differential`: every choice is a byte of an input.
+#[test]
+fn bytecode_and_model_agree_whatever_bytes_choose() {
+    let stage = std::cell::RefCell::new(Stage::new());
+    corpus::replay("resolve_differential", 300, |bytes| stage.borrow_mut().run(bytes));
 }

@@ -181,6 +181,19 @@ impl Stage {
         self.world.chain.now()
     }
 
+    /// Epochs of one channel or more whose every choice is a byte, and back to the start.
+    #[allow(dead_code, reason = "seeds and bytes have different callers")]
+    pub fn run(&mut self, bytes: &[u8]) {
+        let (mut random, mut tally) = (Random::chosen(bytes), Tally::default());
+        for epoch in 0..4 {
+            if random.is_spent() {
+                break;
+            }
+            self.round(&mut random, &mut tally, epoch);
+        }
+        self.rewind();
+    }
+
     /// One epoch of a random channel.
     pub fn round(&mut self, random: &mut Random, tally: &mut Tally, seed: u64) {
         let pair = random.pick(&[(0, 1), (0, 2), (1, 2)]);

@@ -21,6 +21,10 @@ use crate::wire::{Part, RejectReason};
 /// before a peer has given as many as it gives (`REMEMBERED_BLOCKS`, `MAX_UNFIT`) or the heights leave its range.
 const MAX_TRIES: u64 = 8;
 
+/// States of mine that may be live beside the last agreed one. Each is kept until it is outranked, and a peer that refuses
+/// every block could go on without end; an honest one refuses half as many on one parent (`REMEMBERED_BLOCKS`, `MAX_UNFIT`).
+const MAX_ABANDONED: usize = 64;
+
 /// Commands that may wait in one channel.
 pub(super) const MAX_QUEUED: usize = 8192;
 
@@ -164,13 +168,16 @@ impl Channel {
         if self.own.is_some() || self.waiting_for_signature() || self.recovering || self.is_paused(env.now) {
             return Ok(());
         }
+        // More refusals than an honest peer gives: a block of the peer's that outranks them, or a dispute, is the way on.
+        if self.abandoned.len() >= MAX_ABANDONED {
+            return Ok(());
+        }
         let syncs = self.due_syncs(env);
         let due = syncs.iter().any(|(_, urgent)| *urgent);
         let mut empty = self.must_replace || self.signers.must_renew;
         if self.mempool.is_empty() && !due && !empty {
             return Ok(());
         }
-        // None is left on this parent only after more refusals than an honest peer gives: then a dispute is the way on.
         let Some((height, nonce)) = self.next_height() else { return Ok(()) };
         let draft = if height > self.tip.state.height.saturating_add(MAX_TRIES) {
             empty = true;

@@ -46,7 +46,7 @@ impl Channel {
             Some(Transition::SyncChain { key, point, .. }) => drop(self.sync_refused.insert(*key, point.number)),
             Some(transition) => {
                 if let Some(end) = transition.ends() {
-                    self.refused_ends.insert(end, env.now.plus(env.config.resend_s));
+                    self.refused_ends.insert(end, env.now.plus(env.config.resend_s.max(1)));
                 }
             }
             None => {}

@@ -77,7 +77,7 @@ pub enum RestoreError {
         /// The entity of the snapshot.
         found: EntityId,
     },
-    /// A record is missing or repeated.
+    /// A record is missing or repeated, or a snapshot goes by another number than its own.
     #[error("record {found} follows record {last}")]
     Gap {
         /// The last record that was applied.
@@ -194,6 +194,10 @@ impl Machine {
         if let Some(snapshot) = snapshot {
             machine.state = unversioned(&snapshot.bytes)?;
             machine.check_loaded(entity)?;
+            // Which records it replaces is read off its name: under a wrong one they would be missed, or kept, unseen.
+            if machine.state.seq != snapshot.seq {
+                return Err(RestoreError::Gap { last: machine.state.seq, found: snapshot.seq });
+            }
         }
         for record in records {
             if Some(record.seq) != machine.state.seq.checked_add(1) {
