@@ -267,4 +267,3 @@ pub struct Agreed {
     /// The id of the payment, swap, settlement or close that it made; none for others.
     pub id: Option<u64>,
 }
-
