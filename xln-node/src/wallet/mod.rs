@@ -35,10 +35,11 @@ pub use event::{Agreed, CallRequest, WalletEvent};
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::SystemClock;
 pub use host::{
-    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, Rpc, SignRequest,
+    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, SignRequest,
 };
 pub use info::{
-    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo, TokenInfo,
+    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo,
+    TokenInfo,
 };
 pub use memory::{BlockingKv, MemoryKv};
 pub use tools::{PeerRoot, Replayed, StateDigests, call_of, parse_signature, replay, state_digests};

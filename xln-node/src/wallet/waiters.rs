@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// Those who wait, and whether something has moved since it was last asked.
+/// Those who wait, and whether one of them came while another was at it.
 #[derive(Default)]
 pub(super) struct Waiters {
     wakers: Mutex<(u64, BTreeMap<u64, Waker>)>,
-    moved: AtomicBool,
+    again: AtomicBool,
 }
 
 impl Waiters {
@@ -20,23 +20,31 @@ impl Waiters {
         Place { waiters: Arc::clone(self), number: wakers.0 }
     }
 
-    /// Something has moved.
+    /// Something has moved: let all look.
     pub(super) fn wake_all(&self) {
-        self.mark();
-        let wakers = std::mem::take(&mut self.wakers.lock().unwrap_or_else(PoisonError::into_inner).1);
+        self.wake_others(None);
+    }
+
+    /// Something has moved: let all look but the one who moved it, and looks anyway.
+    pub(super) fn wake_others(&self, mover: Option<&Place>) {
+        let wakers = {
+            let mut waiting = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = mover.and_then(|place| waiting.1.remove_entry(&place.number));
+            std::mem::replace(&mut waiting.1, own.into_iter().collect())
+        };
         for waker in wakers.into_values() {
             waker.wake();
         }
     }
 
-    /// Something is to be looked at once more.
-    pub(super) fn mark(&self) {
-        self.moved.store(true, Ordering::Release);
+    /// Whoever is at it shall go round once more.
+    pub(super) fn ask_again(&self) {
+        self.again.store(true, Ordering::Release);
     }
 
-    /// Whether something has moved since this was asked last.
-    pub(super) fn take_moved(&self) -> bool {
-        self.moved.swap(false, Ordering::AcqRel)
+    /// Whether that was asked since this was called last.
+    pub(super) fn take_again(&self) -> bool {
+        self.again.swap(false, Ordering::AcqRel)
     }
 }
 
