@@ -54,7 +54,7 @@ else
       mount --rbind /dev "$root/dev"
       mount --bind "$source" "$root/xln"
       mount --bind "$target" "$root/target"
-      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 XLN_ROOT=/xln XLN_RECORDS=/target/records XLN_LIBRARY_DIR=/target/debug \
+      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 SWIFT_BACKTRACE=enable=no XLN_ROOT=/xln XLN_RECORDS=/target/records XLN_LIBRARY_DIR=/target/debug \
         LD_LIBRARY_PATH=/target/debug "$@"
     ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" \
       swift "$subcommand" --package-path "/xln/$package" --scratch-path /target/swift "$@"

@@ -56,7 +56,7 @@ pub trait KvStore: Send + Sync {
     async fn commit(&self, batch: Vec<KvWrite>) -> Result<(), HostError>;
 
     /// The wallet was shut down: nothing more is asked, and what is held open may be let go.
-    async fn close(&self) -> Result<(), HostError>;
+    async fn release(&self) -> Result<(), HostError>;
 }
 
 /// Takes messages for peers. In one direction between two entities the order must be kept; anything may be lost. Hand each
@@ -173,7 +173,7 @@ impl KvStore for BuiltInStore {
         Ok(self.store()?.commit(batch.collect()).await?)
     }
 
-    async fn close(&self) -> Result<(), HostError> {
+    async fn release(&self) -> Result<(), HostError> {
         if !self.stays_open {
             self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

@@ -528,6 +528,6 @@ impl Wallet {
     /// `Store` if the store fails.
     pub async fn shutdown(&self) -> Result<(), XlnError> {
         self.0.close().await?;
-        self.2.close().await.map_err(|error| XlnError::Store { reason: error.to_string() })
+        self.2.release().await.map_err(|error| XlnError::Store { reason: error.to_string() })
     }
 }

@@ -68,7 +68,8 @@ fn catch_everything(file: &Path) -> Result<(), Box<dyn Error>> {
 /// library supports, and the call throws `CancellationError`.
 fn pass_cancellation_on(file: &Path) -> Result<(), Box<dyn Error>> {
     const POLL: &str = "pollFunc: ffi_xln_ffi_rust_future_poll_";
-    const CHANGES: [(&str, &str); 4] = [
+    const CHANGES: [(&str, &str); 5] = [
+        ("fatalError(\"Cancellation not supported yet\")", "throw CancellationError()"),
         (
             "    pollFunc: (UInt64, @escaping UniffiRustFutureContinuationCallback, UInt64) -> (),\n",
             "    pollFunc: @escaping (UInt64, @escaping UniffiRustFutureContinuationCallback, UInt64) -> (),\n    \

@@ -67,7 +67,7 @@ final class MapStore: KvStore, @unchecked Sendable {
         }
     }
 
-    func close() async throws {}
+    func release() async throws {}
 
     /// The same rows behind a new store: what a process finds after a crash.
     func afterCrash() -> MapStore { lock.withLock { MapStore(rows) } }

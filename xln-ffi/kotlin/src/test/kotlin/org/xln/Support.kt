@@ -58,7 +58,7 @@ class MapStore(private val rows: TreeMap<List<Byte>, ByteArray> = TreeMap(compar
         }
     }
 
-    override suspend fun close() = Unit
+    override suspend fun release() = Unit
 
     /** The same rows behind a new store: what a process finds after a crash. */
     fun afterCrash(): MapStore = MapStore(synchronized(rows) { TreeMap(rows) })
