@@ -64,9 +64,15 @@ impl Wallet {
         listener: Option<Arc<dyn EventListener>>,
     ) -> Result<Arc<Self>, XlnError> {
         let clock = SteadyClock::new(clock.unwrap_or_else(system_clock));
-        let mut host =
-            WalletHost::new(Arc::new(Host(Arc::clone(&store))), Arc::new(Host(transport)), signer.into(), Arc::new(clock));
-        host.listener = listener.map(|listener| Arc::new(Host(listener)) as Arc<dyn wallet::EventListener>);
+        let mut host = WalletHost::new(
+            Arc::new(Host(Arc::clone(&store))),
+            Arc::new(Host(transport)),
+            signer.into(),
+            Arc::new(clock),
+        );
+        if let Some(listener) = listener {
+            host.listener = Some(Arc::new(Host(listener)));
+        }
         let wallet = wallet::Wallet::open(config.into(), host).await?;
         let driver = Driver::of(wallet.clone())?;
         Ok(Arc::new(Self(wallet, driver, store)))

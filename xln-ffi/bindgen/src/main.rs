@@ -75,10 +75,19 @@ fn pass_cancellation_on(file: &Path) -> Result<(), Box<dyn Error>> {
             "    pollFunc: @escaping (UInt64, @escaping UniffiRustFutureContinuationCallback, UInt64) -> (),\n    \
              cancelFunc: @escaping (UInt64) -> (),\n",
         ),
-        ("    defer {\n        freeFunc(rustFuture)\n", "    let cancellation = UniffiCancellation { cancelFunc(rustFuture) }\n    \
-             defer {\n        cancellation.end()\n        freeFunc(rustFuture)\n"),
-        ("        pollResult = await withUnsafeContinuation {\n", "        pollResult = await withTaskCancellationHandler { await withUnsafeContinuation {\n"),
-        ("            )\n        }\n    } while pollResult", "            )\n        } } onCancel: { cancellation.cancel() }\n    } while pollResult"),
+        (
+            "    defer {\n        freeFunc(rustFuture)\n",
+            "    let cancellation = UniffiCancellation { cancelFunc(rustFuture) }\n    \
+             defer {\n        cancellation.end()\n        freeFunc(rustFuture)\n",
+        ),
+        (
+            "        pollResult = await withUnsafeContinuation {\n",
+            "        pollResult = await withTaskCancellationHandler { await withUnsafeContinuation {\n",
+        ),
+        (
+            "            )\n        }\n    } while pollResult",
+            "            )\n        } } onCancel: { cancellation.cancel() }\n    } while pollResult",
+        ),
     ];
     let mut code = fs::read_to_string(file)?;
     let calls = code.matches(POLL).count();
