@@ -50,6 +50,9 @@ compile() {
   echo "$stamp" > "$out/$name.stamp"
 }
 
+say "logs of scenarios"
+scripts/records.sh "$CARGO_TARGET_DIR/records"
+
 say "package"
 mapfile -t sources < <(find "$package/src/main/kotlin" "$out/generated" -name '*.kt' | sort)
 kotlin_flags="-nowarn" compile main "$libraries" "${sources[@]}"
@@ -60,7 +63,7 @@ kotlin_flags="-Werror -Xfriend-paths=$out/main" compile test "$out/main:$test_li
 
 say "run"
 native="$CARGO_TARGET_DIR/debug"
-run=(java -Xmx512m "-Djna.library.path=$native:/usr/lib/x86_64-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD")
+run=(java -Xmx512m "-Djna.library.path=$native:/usr/lib/x86_64-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD" "-Dxln.records=$CARGO_TARGET_DIR/records")
 if [ $# -gt 0 ]; then classes=("$@"); else
   mapfile -t classes < <(find "$package/src/test/kotlin" -name '*Test.kt' | sort | sed 's|.*/kotlin/||; s|/|.|g; s|\.kt$||')
 fi

@@ -37,7 +37,7 @@ if command -v swift >/dev/null; then
   in_swift() {
     local subcommand=$1 libraries="$CARGO_TARGET_DIR/debug"
     shift
-    (export XLN_ROOT="$PWD" XLN_LIBRARY_DIR="$libraries" LD_LIBRARY_PATH="$libraries"
+    (export XLN_ROOT="$PWD" XLN_RECORDS="$CARGO_TARGET_DIR/records" XLN_LIBRARY_DIR="$libraries" LD_LIBRARY_PATH="$libraries"
       swift "$subcommand" --package-path "$package" --scratch-path "$CARGO_TARGET_DIR/swift" "$@")
   }
 else
@@ -54,7 +54,7 @@ else
       mount --rbind /dev "$root/dev"
       mount --bind "$source" "$root/xln"
       mount --bind "$target" "$root/target"
-      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 XLN_ROOT=/xln XLN_LIBRARY_DIR=/target/debug \
+      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 SWIFT_BACKTRACE=enable=no XLN_ROOT=/xln XLN_RECORDS=/target/records XLN_LIBRARY_DIR=/target/debug \
         LD_LIBRARY_PATH=/target/debug "$@"
     ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" \
       swift "$subcommand" --package-path "/xln/$package" --scratch-path /target/swift "$@"
@@ -80,6 +80,9 @@ cmp -s "$generated/XlnFFI.h" "$package/Sources/XlnFFI/XlnFFI.h" || cp "$generate
 } > "$generated/SnippetTests.swift"
 cmp -s "$generated/SnippetTests.swift" "$package/Tests/XlnTests/SnippetTests.swift" \
   || cp "$generated/SnippetTests.swift" "$package/Tests/XlnTests/"
+
+say "logs of scenarios"
+scripts/records.sh "$CARGO_TARGET_DIR/records"
 
 say "tests"
 log="$CARGO_TARGET_DIR/swift.log"

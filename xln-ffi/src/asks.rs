@@ -360,4 +360,3 @@ pub struct OfferTerms {
     /// Last second at which it can be filled.
     pub expiry: UnixSeconds,
 }
-

@@ -303,4 +303,3 @@ pub enum ChainCall {
         question: Vec<u8>,
     },
 }
-

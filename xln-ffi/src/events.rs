@@ -179,6 +179,7 @@ pub struct Ended {
 
 /// What happened. Everything but the failures of the app's own side is durable when it is told.
 #[derive(Clone, PartialEq, Eq, Debug, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and the bindings have no boxes")]
 pub enum WalletEvent {
     /// Something in a channel.
     Channel {
@@ -267,4 +268,3 @@ pub struct Agreed {
     /// The id of the payment, swap, settlement or close that it made; none for others.
     pub id: Option<u64>,
 }
-

@@ -1,8 +1,8 @@
 //! What an app brings: storage, a way to its peers, a signer, a clock, a listener. Each is built in or written in Kotlin or
 //! Swift. Everything that is called back may fail, since an app's exception that has no place to go would end the process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use xln_core::crypto::LocalSigner;
@@ -54,6 +54,9 @@ pub trait KvStore: Send + Sync {
     /// Applies all writes in order, or none, and returns only once they are durable. Calls come one after another. After an
     /// error the wallet must be opened anew, since the writes may have happened.
     async fn commit(&self, batch: Vec<KvWrite>) -> Result<(), HostError>;
+
+    /// The wallet was shut down: nothing more is asked, and what is held open may be let go.
+    async fn release(&self) -> Result<(), HostError>;
 }
 
 /// Takes messages for peers. In one direction between two entities the order must be kept; anything may be lost. Hand each
@@ -123,32 +126,43 @@ pub enum WalletSigner {
 #[uniffi::export]
 pub fn open_store(path: String) -> Result<Arc<dyn KvStore>, XlnError> {
     let store = DefaultStore::open(path).map_err(|error| XlnError::Store { reason: error.to_string() })?;
-    Ok(Arc::new(BuiltIn(Arc::new(BlockingKv(store)))))
+    Ok(Arc::new(BuiltInStore { store: Mutex::new(Some(Arc::new(BlockingKv(store)))), stays_open: false }))
 }
 
 /// A store in memory, gone with its last holder.
 #[uniffi::export]
 pub fn memory_store() -> Arc<dyn KvStore> {
-    Arc::new(BuiltIn(Arc::new(MemoryKv::new())))
+    Arc::new(BuiltInStore { store: Mutex::new(Some(Arc::new(MemoryKv::new()))), stays_open: true })
 }
 
 /// The system's clock.
 #[uniffi::export]
 pub fn system_clock() -> Arc<dyn Clock> {
-    Arc::new(BuiltIn(Arc::new(wallet::SystemClock)))
+    Arc::new(BuiltInClock)
 }
 
-/// Something of Rust under the trait of this crate.
-struct BuiltIn<T: ?Sized>(Arc<T>);
+/// A store of Rust under the trait of this crate. A file is let go when its wallet is shut down, although Kotlin's garbage
+/// collector may keep the object.
+struct BuiltInStore {
+    store: Mutex<Option<Arc<dyn wallet::KvStore>>>,
+    stays_open: bool,
+}
+
+impl BuiltInStore {
+    fn store(&self) -> Result<Arc<dyn wallet::KvStore>, HostError> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        store.ok_or_else(|| HostError::Failed { reason: "store is closed".to_owned() })
+    }
+}
 
 #[async_trait]
-impl<T: wallet::KvStore + ?Sized> KvStore for BuiltIn<T> {
+impl KvStore for BuiltInStore {
     async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(self.0.get(key).await?)
+        Ok(self.store()?.get(key).await?)
     }
 
     async fn scan(&self, prefix: Vec<u8>) -> Result<Vec<KvRow>, HostError> {
-        Ok(self.0.scan(prefix).await?.into_iter().map(|(key, value)| KvRow { key, value }).collect())
+        Ok(self.store()?.scan(prefix).await?.into_iter().map(|(key, value)| KvRow { key, value }).collect())
     }
 
     async fn commit(&self, batch: Vec<KvWrite>) -> Result<(), HostError> {
@@ -156,13 +170,22 @@ impl<T: wallet::KvStore + ?Sized> KvStore for BuiltIn<T> {
             KvWrite::Put { key, value } => wallet::KvWrite::Put { key, value },
             KvWrite::Delete { key } => wallet::KvWrite::Delete { key },
         });
-        Ok(self.0.commit(batch.collect()).await?)
+        Ok(self.store()?.commit(batch.collect()).await?)
+    }
+
+    async fn release(&self) -> Result<(), HostError> {
+        if !self.stays_open {
+            self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        Ok(())
     }
 }
 
-impl Clock for BuiltIn<wallet::SystemClock> {
+struct BuiltInClock;
+
+impl Clock for BuiltInClock {
     fn now(&self) -> Result<u64, HostError> {
-        Ok(wallet::Clock::now_s(&*self.0))
+        Ok(wallet::Clock::now_s(&wallet::SystemClock))
     }
 }
 

@@ -50,7 +50,6 @@ impl From<wallet::PendingEffect> for PendingEffect {
     }
 }
 
-
 /// One channel.
 #[uniffi::remote(Record)]
 pub struct ChannelInfo {
@@ -325,4 +324,3 @@ pub struct Answer {
     /// What was recorded, in the instrument's own unit.
     pub value: Amount,
 }
-

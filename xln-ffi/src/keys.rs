@@ -52,7 +52,8 @@ impl LocalKey {
     /// `InvalidArgument` for another length, zero, or a value not below the order of the group.
     #[uniffi::constructor]
     pub fn new(secret: Vec<u8>) -> Result<Arc<Self>, XlnError> {
-        let secret = <&[u8; 32]>::try_from(secret.as_slice()).map_err(|_| XlnError::invalid("secret key", &"not 32 bytes"))?;
+        let secret =
+            <&[u8; 32]>::try_from(secret.as_slice()).map_err(|_| XlnError::invalid("secret key", &"not 32 bytes"))?;
         LocalSigner::new(secret).map(|key| Arc::new(Self(key))).map_err(|error| XlnError::invalid("secret key", &error))
     }
 

@@ -110,7 +110,10 @@ impl LocalNetwork {
     }
 
     /// Delivers what comes until it is cancelled. A wallet that does not work any more misses its messages.
-    pub async fn run(&self) {
+    ///
+    /// # Errors
+    /// None of its own; a cancelled call throws what the language throws.
+    pub async fn run(&self) -> Result<(), XlnError> {
         loop {
             let (wallet, letter) = poll_fn(|context| match self.next() {
                 Some(next) => Poll::Ready(next),

@@ -250,4 +250,3 @@ pub enum Purpose {
         id: u64,
     },
 }
-

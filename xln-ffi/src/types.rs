@@ -8,7 +8,9 @@ use xln_core::types as core;
 
 use crate::error::XlnError;
 
-pub use core::{Address, ChainId, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+pub use core::{
+    Address, ChainId, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds,
+};
 pub use xln_core::channel::CommandId;
 pub use xln_core::crypto::Signature;
 pub use xln_core::machine::EffectId;
@@ -147,7 +149,10 @@ fn decimal<T: FromStr>(text: &str) -> Result<T, XlnError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten().ok_or_else(|| {
-        XlnError::invalid("amount", &format_args!("{} is not a decimal number in range", text.get(..80).unwrap_or(text)))
+        XlnError::invalid(
+            "amount",
+            &format_args!("{} is not a decimal number in range", text.get(..80).unwrap_or(text)),
+        )
     })
 }
 

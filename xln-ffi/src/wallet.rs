@@ -20,7 +20,11 @@ use crate::types::*;
 /// loses nothing: what was begun is finished by the next one, or by a thread of the wallet's own that drives what nobody
 /// waits for. After `Store` or `Poisoned` it must be opened anew.
 #[derive(uniffi::Object)]
-pub struct Wallet(wallet::Wallet, #[expect(dead_code, reason = "ends its thread when it is dropped")] Driver);
+pub struct Wallet(
+    wallet::Wallet,
+    #[expect(dead_code, reason = "ends its thread when it is dropped")] Driver,
+    Arc<dyn KvStore>,
+);
 
 /// Fills an empty store from a backup of `entity`'s wallet, for `Wallet.open` with the same depositories.
 ///
@@ -60,11 +64,18 @@ impl Wallet {
         listener: Option<Arc<dyn EventListener>>,
     ) -> Result<Arc<Self>, XlnError> {
         let clock = SteadyClock::new(clock.unwrap_or_else(system_clock));
-        let mut host = WalletHost::new(Arc::new(Host(store)), Arc::new(Host(transport)), signer.into(), Arc::new(clock));
-        host.listener = listener.map(|listener| Arc::new(Host(listener)) as Arc<dyn wallet::EventListener>);
+        let mut host = WalletHost::new(
+            Arc::new(Host(Arc::clone(&store))),
+            Arc::new(Host(transport)),
+            signer.into(),
+            Arc::new(clock),
+        );
+        if let Some(listener) = listener {
+            host.listener = Some(Arc::new(Host(listener)));
+        }
         let wallet = wallet::Wallet::open(config.into(), host).await?;
         let driver = Driver::of(wallet.clone())?;
-        Ok(Arc::new(Self(wallet, driver)))
+        Ok(Arc::new(Self(wallet, driver, store)))
     }
 
     /// Whose wallet it is.
@@ -174,7 +185,13 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn open_channel(&self, peer: EntityId, key: SubchannelKey, providers: Vec<Address>, settle_margin_s: u64) -> Result<Agreed, XlnError> {
+    pub async fn open_channel(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        providers: Vec<Address>,
+        settle_margin_s: u64,
+    ) -> Result<Agreed, XlnError> {
         Ok(self.0.open_channel(peer, key, providers, settle_margin_s).await?)
     }
 
@@ -206,7 +223,13 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn grant_credit(&self, peer: EntityId, key: SubchannelKey, token: TokenId, limit: Amount) -> Result<Agreed, XlnError> {
+    pub async fn grant_credit(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        token: TokenId,
+        limit: Amount,
+    ) -> Result<Agreed, XlnError> {
         Ok(self.0.grant_credit(peer, key, token, limit).await?)
     }
 
@@ -214,7 +237,13 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn pay(&self, peer: EntityId, key: SubchannelKey, token: TokenId, amount: Amount) -> Result<Agreed, XlnError> {
+    pub async fn pay(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        token: TokenId,
+        amount: Amount,
+    ) -> Result<Agreed, XlnError> {
         Ok(self.0.pay(peer, key, token, amount).await?)
     }
 
@@ -230,7 +259,13 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn settle(&self, peer: EntityId, key: SubchannelKey, id: u64, secret: Secret) -> Result<Agreed, XlnError> {
+    pub async fn settle(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        id: u64,
+        secret: Secret,
+    ) -> Result<Agreed, XlnError> {
         Ok(self.0.settle(peer, key, id, secret).await?)
     }
 
@@ -278,7 +313,14 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn propose_settlement(&self, peer: EntityId, key: SubchannelKey, update: SettlementUpdate, expiry: UnixSeconds, submit: bool) -> Result<u64, XlnError> {
+    pub async fn propose_settlement(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        update: SettlementUpdate,
+        expiry: UnixSeconds,
+        submit: bool,
+    ) -> Result<u64, XlnError> {
         Ok(self.0.propose_settlement(peer, key, update, expiry, submit).await?)
     }
 
@@ -286,7 +328,13 @@ impl Wallet {
     ///
     /// # Errors
     /// As `propose`.
-    pub async fn propose_close(&self, peer: EntityId, key: SubchannelKey, expiry: UnixSeconds, submit: bool) -> Result<u64, XlnError> {
+    pub async fn propose_close(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        expiry: UnixSeconds,
+        submit: bool,
+    ) -> Result<u64, XlnError> {
         Ok(self.0.propose_close(peer, key, expiry, submit).await?)
     }
 
@@ -294,7 +342,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn consent(&self, peer: EntityId, key: SubchannelKey, update: SettlementUpdate) -> Result<CommandId, XlnError> {
+    pub async fn consent(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        update: SettlementUpdate,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::Consent { key, update }).await
     }
 
@@ -310,7 +363,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn start_dispute(&self, peer: EntityId, key: SubchannelKey, arguments: Arguments) -> Result<CommandId, XlnError> {
+    pub async fn start_dispute(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        arguments: Arguments,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::StartDispute { key, arguments }).await
     }
 
@@ -318,7 +376,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn start_empty_dispute(&self, peer: EntityId, key: SubchannelKey, tokens: Vec<TokenId>) -> Result<CommandId, XlnError> {
+    pub async fn start_empty_dispute(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        tokens: Vec<TokenId>,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::StartEmptyDispute { key, tokens }).await
     }
 
@@ -326,7 +389,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn counter_dispute(&self, peer: EntityId, key: SubchannelKey, arguments: Arguments) -> Result<CommandId, XlnError> {
+    pub async fn counter_dispute(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        arguments: Arguments,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::CounterDispute { key, arguments }).await
     }
 
@@ -334,7 +402,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn accept_dispute(&self, peer: EntityId, key: SubchannelKey, arguments: Arguments) -> Result<CommandId, XlnError> {
+    pub async fn accept_dispute(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        arguments: Arguments,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::AcceptDispute { key, arguments }).await
     }
 
@@ -342,7 +415,12 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn finalize_dispute(&self, peer: EntityId, key: SubchannelKey, arguments: Arguments) -> Result<CommandId, XlnError> {
+    pub async fn finalize_dispute(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        arguments: Arguments,
+    ) -> Result<CommandId, XlnError> {
         Ok(self.0.finalize_dispute(peer, key, arguments).await?)
     }
 
@@ -350,7 +428,14 @@ impl Wallet {
     ///
     /// # Errors
     /// `Refused` with nothing changed; as `connected`.
-    pub async fn reveal(&self, peer: EntityId, key: SubchannelKey, provider: Address, kind: HashKind, secret: Secret) -> Result<CommandId, XlnError> {
+    pub async fn reveal(
+        &self,
+        peer: EntityId,
+        key: SubchannelKey,
+        provider: Address,
+        kind: HashKind,
+        secret: Secret,
+    ) -> Result<CommandId, XlnError> {
         self.act(peer, Action::Reveal { key, provider, kind, secret }).await
     }
 
@@ -427,8 +512,11 @@ impl Wallet {
     }
 
     /// The next event that nobody has taken; none once the wallet is closed.
-    pub async fn next_event(&self) -> Option<WalletEvent> {
-        self.0.next_event().await.map(WalletEvent::from)
+    ///
+    /// # Errors
+    /// None of its own; a cancelled call throws what the language throws.
+    pub async fn next_event(&self) -> Result<Option<WalletEvent>, XlnError> {
+        Ok(self.0.next_event().await.map(WalletEvent::from))
     }
 
     /// The whole store as bytes. It is older than what is signed after it: whoever restores one waits for each peer's answer.
@@ -445,6 +533,7 @@ impl Wallet {
     /// # Errors
     /// `Store` if the store fails.
     pub async fn shutdown(&self) -> Result<(), XlnError> {
-        Ok(self.0.close().await?)
+        self.0.close().await?;
+        self.2.release().await.map_err(|error| XlnError::Store { reason: error.to_string() })
     }
 }

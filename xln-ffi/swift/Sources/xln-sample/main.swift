@@ -22,7 +22,7 @@ func pay(_ folder: URL, _ amount: Amount) async throws {
     let network = LocalNetwork()
     let alice = try await open(folder, "alice", LocalKey(secret: Data(repeating: 1, count: 32)), network)
     let bob = try await open(folder, "bob", LocalKey(secret: Data(repeating: 2, count: 32)), network)
-    let deliveries = Task { await network.run() }
+    let deliveries = Task { try await network.run() }
     let (place, peer) = (depository.key, bob.entity())
     if try await alice.channel(peer: peer)?.subchannels.isEmpty ?? true {
         _ = try await alice.openChannel(peer: peer, key: place, providers: depository.providers, settleMarginS: 60)

@@ -114,7 +114,7 @@ final class PaymentTests: XCTestCase {
             }
         }
         let (network, clock, b) = (LocalNetwork(), StoppedClock(), try localKey(2))
-        let pump = Task { await network.run() }
+        let pump = Task { try await network.run() }
         let signer = WalletSigner.remote(entity: company, signer: Secretary(board, members))
         let alice = try await Wallet.open(
             config: config, store: memoryStore(), transport: network.transport(entity: company), signer: signer, clock: clock)

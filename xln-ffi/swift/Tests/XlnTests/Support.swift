@@ -67,6 +67,8 @@ final class MapStore: KvStore, @unchecked Sendable {
         }
     }
 
+    func release() async throws {}
+
     /// The same rows behind a new store: what a process finds after a crash.
     func afterCrash() -> MapStore { lock.withLock { MapStore(rows) } }
 }
@@ -133,7 +135,7 @@ struct Couple {
     let clock: StoppedClock
     let alice: Wallet
     let bob: Wallet
-    let pump: Task<Void, Never>
+    let pump: Task<Void, Error>
 
     init(
         aliceStore: KvStore = memoryStore(), bobStore: KvStore = memoryStore(), credit: Amount = 1_000_000,
@@ -141,7 +143,7 @@ struct Couple {
     ) async throws {
         let network = LocalNetwork()
         (self.network, clock) = (network, StoppedClock())
-        pump = Task { await network.run() }
+        pump = Task { try await network.run() }
         let (a, b) = (try localKey(1), try localKey(2))
         alice = try await Wallet.open(
             config: config, store: aliceStore, transport: network.transport(entity: a.entity()), signer: .local(key: a),
@@ -156,7 +158,7 @@ struct Couple {
 
     func close() async {
         pump.cancel()
-        _ = await pump.value
+        _ = await pump.result
         for wallet in [alice, bob] { try? await wallet.shutdown() }
     }
 }

@@ -91,7 +91,7 @@ class PaymentTest {
         reader.join() // the stream ends with the wallet
         assertTrue(streamed.any(::done))
         assertFailsWith<XlnException.Closed> { couple.alice.pay(couple.b, KEY, USD, amount(1)) }
-        couple.bob.shutdown()
+        couple.close()
     }
 
     @Test

@@ -46,7 +46,8 @@ class MapStore(private val rows: TreeMap<List<Byte>, ByteArray> = TreeMap(compar
     }
 
     override suspend fun commit(batch: List<KvWrite>) {
-        fault?.invoke(commits.incrementAndGet())
+        val number = commits.incrementAndGet()
+        fault?.invoke(number)
         synchronized(rows) {
             for (write in batch) {
                 when (write) {
@@ -56,6 +57,8 @@ class MapStore(private val rows: TreeMap<List<Byte>, ByteArray> = TreeMap(compar
             }
         }
     }
+
+    override suspend fun release() = Unit
 
     /** The same rows behind a new store: what a process finds after a crash. */
     fun afterCrash(): MapStore = MapStore(synchronized(rows) { TreeMap(rows) })
