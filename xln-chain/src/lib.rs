@@ -5,9 +5,11 @@
 mod chain;
 pub mod client;
 pub mod codec;
+#[cfg(feature = "embedded")]
 pub mod conformance;
 pub mod contracts;
 pub mod deploy;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
 #[cfg(feature = "rpc")]
@@ -19,6 +21,7 @@ pub mod watch;
 pub use chain::{Chain, Header, Log, LogFilter, Receipt, Transaction};
 pub use client::{BatchBuilder, DepositoryClient, EntityClient};
 pub use deploy::{Deployment, Periods, TestTokens};
+#[cfg(feature = "embedded")]
 pub use embedded::EmbeddedChain;
 pub use error::{ActionError, ChainError};
 #[cfg(feature = "rpc")]

@@ -1,0 +1,222 @@
+//! The wallet: one entity's channels as an object that an app holds. Every call is asynchronous and needs no particular
+//! runtime; whoever awaits something of a wallet also drives what is under way, so that there is no task to be started.
+//!
+//! - Calls from many tasks are taken one after another. What was begun is finished by the next call if its own future is
+//!   dropped: nothing is lost and nothing happens twice.
+//! - Nothing leaves the wallet before the record that explains it is durable in the [`KvStore`]. A store that fails poisons
+//!   the wallet: it must be opened anew, since the write may have happened.
+//! - Rules are not here but in `xln_core`; a store written by [`Node`](crate::driver::Node) opens as a wallet and the other
+//!   way round.
+//!
+//! An app tells the wallet of connections, messages, chain facts and time ([`Wallet::connected`], [`Wallet::receive`],
+//! [`Wallet::handle_facts`], [`Wallet::tick`]), and is told what happened by [`WalletEvent`]s.
+
+mod code;
+mod commands;
+mod config;
+mod engine;
+mod error;
+mod event;
+mod host;
+mod info;
+mod memory;
+mod query;
+mod tools;
+
+use std::sync::Arc;
+
+pub use commands::{LockTerms, OfferTerms};
+pub use config::{SharedSigner, WalletConfig, WalletHost, WalletSigner};
+pub use error::WalletError;
+pub use event::{Agreed, CallRequest, WalletEvent};
+#[cfg(not(target_arch = "wasm32"))]
+pub use host::SystemClock;
+pub use host::{
+    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, Rpc, SignRequest,
+};
+pub use info::{
+    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, SubchannelInfo, TokenInfo,
+};
+pub use memory::{BlockingKv, MemoryKv};
+pub use tools::{Replayed, StateDigests, call_of, parse_signature, replay, state_digests};
+
+use xln_core::chain::ChainFact;
+use xln_core::channel::{ChannelConfig, CommandId};
+use xln_core::machine::{Command, EffectId};
+use xln_core::route::ExpectedPayment;
+use xln_core::types::{EntityId, SubchannelKey};
+
+/// One entity's wallet. A handle: clones are the same wallet.
+#[derive(Clone)]
+pub struct Wallet {
+    shared: Arc<engine::Shared>,
+}
+
+impl Wallet {
+    /// Opens a wallet on its store: a new one, one that was closed or killed, or one that was restored from a backup.
+    /// Effects that are not done are told again.
+    ///
+    /// # Errors
+    /// [`WalletError`] if the store belongs to another entity or other depositories, fails, or does not replay.
+    pub async fn open(config: WalletConfig, host: WalletHost) -> Result<Self, WalletError> {
+        let _ = (config, host);
+        Err(WalletError::Closed)
+    }
+
+    /// Fills an empty store from a backup of `entity`'s wallet or node, for [`Wallet::open`] with the same depositories.
+    ///
+    /// # Errors
+    /// [`WalletError::Backup`] for damaged bytes, another entity's backup, or a store that is not empty; [`WalletError`].
+    pub async fn restore_backup(
+        store: &dyn KvStore,
+        entity: EntityId,
+        config: &ChannelConfig,
+        backup: &[u8],
+    ) -> Result<(), WalletError> {
+        let _ = (store, entity, config, backup);
+        Err(WalletError::Closed)
+    }
+
+    /// The whole store as bytes. It is older than what is signed after it: whoever restores one waits for each peer's answer.
+    ///
+    /// # Errors
+    /// [`WalletError`].
+    pub async fn backup(&self) -> Result<Vec<u8>, WalletError> {
+        Err(WalletError::Closed)
+    }
+
+    /// Whose wallet it is.
+    #[must_use]
+    pub fn entity(&self) -> EntityId {
+        self.shared.entity()
+    }
+
+    /// The transport has a connection to a peer.
+    ///
+    /// # Errors
+    /// [`WalletError`] if the wallet does not work.
+    pub async fn connected(&self, peer: EntityId) -> Result<(), WalletError> {
+        let _ = peer;
+        Err(WalletError::Closed)
+    }
+
+    /// The transport lost it.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn disconnected(&self, peer: EntityId) -> Result<(), WalletError> {
+        let _ = peer;
+        Err(WalletError::Closed)
+    }
+
+    /// Takes bytes from a peer, whose name the transport vouches for. Bad bytes become an event, never an error.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn receive(&self, from: EntityId, bytes: Vec<u8>) -> Result<(), WalletError> {
+        let _ = (from, bytes);
+        Err(WalletError::Closed)
+    }
+
+    /// Does what time has brought, and asks remote signers again that failed. Call it when [`Wallet::next_deadline`] says
+    /// so, and every minute or so.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn tick(&self) -> Result<(), WalletError> {
+        Err(WalletError::Closed)
+    }
+
+    /// Takes facts of a chain, in order, and bytes to be kept under a name in the same write: a watcher's cursor.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn handle_facts(
+        &self,
+        facts: Vec<ChainFact>,
+        keep: Option<(String, Vec<u8>)>,
+    ) -> Result<(), WalletError> {
+        let _ = (facts, keep);
+        Err(WalletError::Closed)
+    }
+
+    /// What was kept last under a name.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, WalletError> {
+        let _ = name;
+        Err(WalletError::Closed)
+    }
+
+    /// An action on chain came to its end: done, or failed for good.
+    ///
+    /// # Errors
+    /// [`WalletError::UnknownEffect`] if none of this name is pending; as [`Wallet::connected`].
+    pub async fn completed(&self, effect: EffectId, success: bool) -> Result<(), WalletError> {
+        Err(WalletError::UnknownEffect(effect)).map(|()| drop(success))
+    }
+
+    /// Someone has looked at an alarm: the facts as they are now hold.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn clear_alarm(&self, peer: EntityId, key: SubchannelKey) -> Result<(), WalletError> {
+        let _ = (peer, key);
+        Err(WalletError::Closed)
+    }
+
+    /// A routed payment will come that this wallet settles by itself.
+    ///
+    /// # Errors
+    /// As [`Wallet::connected`].
+    pub async fn expect(&self, payment: ExpectedPayment) -> Result<(), WalletError> {
+        let _ = payment;
+        Err(WalletError::Closed)
+    }
+
+    /// Asks for something, durably, and gives its name at once. [`Wallet::agreed`] waits for its end.
+    ///
+    /// # Errors
+    /// [`WalletError::Refused`] with nothing changed; as [`Wallet::connected`].
+    pub async fn queue(&self, command: Command) -> Result<CommandId, WalletError> {
+        let _ = command;
+        Err(WalletError::Closed)
+    }
+
+    /// Asks for all of these in one write, or for none of them.
+    ///
+    /// # Errors
+    /// The first refusal; as [`Wallet::connected`].
+    pub async fn queue_all(&self, commands: Vec<Command>) -> Result<Vec<CommandId>, WalletError> {
+        let _ = commands;
+        Err(WalletError::Closed)
+    }
+
+    /// Waits until a proposed transition stands in an agreed block, or never will. The last few thousand ends are known.
+    ///
+    /// # Errors
+    /// [`WalletError::Refused`] if it failed, [`WalletError::UnknownCommand`], or as [`Wallet::connected`].
+    pub async fn agreed(&self, command: CommandId) -> Result<Agreed, WalletError> {
+        let _ = command;
+        Err(WalletError::UnknownCommand)
+    }
+
+    /// The next event that nobody has taken; `None` once the wallet is closed. Keeps driving the wallet while it waits.
+    pub async fn next_event(&self) -> Option<WalletEvent> {
+        None
+    }
+
+    /// Drives what is under way until the wallet is closed: for apps that want a task of its own for slow transports and
+    /// signers. Not needed otherwise.
+    pub async fn run(&self) {}
+
+    /// Finishes what was begun and ends the wallet: every later call, and every one that still waits, gives
+    /// [`WalletError::Closed`]. The store may then be opened again.
+    ///
+    /// # Errors
+    /// [`WalletError`] if the store fails.
+    pub async fn close(&self) -> Result<(), WalletError> {
+        Err(WalletError::Closed)
+    }
+}
