@@ -20,6 +20,14 @@ fn refused(error: SignatureError) -> XlnError {
 #[derive(Debug)]
 pub struct Key(LocalSigner);
 
+impl Key {
+    /// The signer itself.
+    #[must_use]
+    pub fn signer(&self) -> LocalSigner {
+        self.0.clone()
+    }
+}
+
 #[wasm_bindgen]
 impl Key {
     /// Takes a secret key as 32 big-endian bytes. Throws `invalid_secret_key` if there is no such key.

@@ -7,4 +7,7 @@ pub mod delta;
 pub mod error;
 pub mod ids;
 pub mod proof;
+#[cfg(feature = "wallet")]
 pub mod replay;
+#[cfg(all(feature = "wallet", target_arch = "wasm32"))]
+pub mod wallet;

@@ -16,7 +16,7 @@ const flags = [
   '--disable-sync',
 ];
 /** What docs/wasm.md asks of a page. */
-export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*";
+export const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*; img-src data:";
 
 /** Where Chromium is; CHROMIUM names another. */
 export function executable() {
