@@ -53,5 +53,5 @@ pub use error::{PinField, StorageError};
 pub use fault::{Fault, FaultStore};
 pub use hstm::{Corruption, Hstm, HstmError, HstmOptions, Position, Snap, Stamped, StateMachine};
 pub use memory::MemoryStore;
-pub use pinned::{Depository, Pinned, Pins};
+pub use pinned::{Depository, HEADER_KEY, Pinned, Pins};
 pub use storage::{MAX_KEY_BYTES, MAX_VALUE_BYTES, Row, Rows, Storage, rows, successor};

@@ -9,8 +9,8 @@ use crate::batch::WriteBatch;
 use crate::error::{PinField, StorageError};
 use crate::storage::{Row, Storage};
 
-/// Where the header lives. User keys may not equal it.
-const HEADER_KEY: &[u8] = b"\0xln/pins";
+/// Where the header of a [`Pinned`] store lives. User keys may not equal it.
+pub const HEADER_KEY: &[u8] = b"\0xln/pins";
 /// First bytes of an encoded header; the version of the *header's* layout, not of the data.
 const MAGIC: &[u8] = b"xlnpins1";
 

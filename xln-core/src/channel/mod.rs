@@ -294,6 +294,15 @@ impl Channel {
         self.mempool.len()
     }
 
+    /// Commands that were accepted and have not come to their end: queued, in flight, or refused with a state that is still
+    /// live.
+    pub fn commands(&self) -> impl Iterator<Item = CommandId> {
+        let queued = self.mempool.iter().map(|queued| queued.id);
+        let flying = self.own.iter().flat_map(|own| own.commands.iter().flatten().map(|made| made.id));
+        let refused = self.abandoned.iter().flat_map(|state| state.failed.iter().map(|(id, _)| *id));
+        queued.chain(flying).chain(refused)
+    }
+
     /// The greatest nonce that this side has signed.
     #[must_use]
     pub const fn max_signed(&self) -> Nonce {

@@ -175,6 +175,20 @@ impl Machine {
         records: impl IntoIterator<Item = Record>,
         mut seen: impl FnMut(&[(EntityId, Evidence)]),
     ) -> Result<Self, RestoreError> {
+        Self::restore_stepwise(entity, instruments, snapshot, records, |_, agreed| seen(agreed))
+    }
+
+    /// [`Machine::restore_with_instruments`], and shows the machine after each record with what that agreed.
+    ///
+    /// # Errors
+    /// As [`Machine::restore_with_instruments`].
+    pub fn restore_stepwise(
+        entity: EntityId,
+        instruments: Arc<Instruments>,
+        snapshot: Option<&Snapshot>,
+        records: impl IntoIterator<Item = Record>,
+        mut seen: impl FnMut(&Self, &[(EntityId, Evidence)]),
+    ) -> Result<Self, RestoreError> {
         let mut machine = Self::new_with(entity, instruments);
         if let Some(snapshot) = snapshot {
             machine.state = unversioned(&snapshot.bytes)?;
@@ -184,7 +198,8 @@ impl Machine {
             if Some(record.seq) != machine.state.seq.checked_add(1) {
                 return Err(RestoreError::Gap { last: machine.state.seq, found: record.seq });
             }
-            seen(machine.replay(record)?.agreed());
+            let effects = machine.replay(record)?;
+            seen(&machine, effects.agreed());
         }
         Ok(machine)
     }

@@ -7,7 +7,7 @@ use xln_core::codec;
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Log, Record, Snapshot};
 use xln_core::types::{EntityId, Hash, Nonce, Pair, SubchannelKey};
-use xln_storage::{Storage, WriteBatch, rows};
+use xln_storage::{Row, Storage, WriteBatch, WriteOp, rows};
 
 use super::error::LogError;
 
@@ -24,10 +24,10 @@ const KEPT: u8 = b'k';
 const RESTORED: &[u8] = b"b";
 const PAGE_ROWS: usize = 256;
 
-/// [`Log`] on a [`Storage`], with the guard of the one invariant in the store itself.
+/// What is written for a machine's records, and where: everything of a log but the writing, so that stores which one waits
+/// for and stores which one awaits hold the same rows.
 #[derive(Debug)]
-pub struct StoreLog<S> {
-    storage: S,
+pub(crate) struct Layout {
     entity: EntityId,
     /// Written with the next record: history of states that became agreed, and a due snapshot with what it replaces.
     riding: WriteBatch,
@@ -38,29 +38,35 @@ pub struct StoreLog<S> {
 
 /// What a store holds of a machine.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
-    pub(super) snapshot: Option<Snapshot>,
-    pub(super) records: Vec<Record>,
-    pub(super) from_backup: bool,
+pub(crate) struct Stored {
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) from_backup: bool,
 }
 
-impl<S: Storage> StoreLog<S> {
-    /// A log on a store that belongs to `entity`.
-    pub(super) fn new(storage: S, entity: EntityId) -> Self {
-        Self { storage, entity, riding: WriteBatch::new(), oldest: 1, newest: 0 }
+impl Layout {
+    /// The rows of `entity`'s store.
+    pub(crate) const fn new(entity: EntityId) -> Self {
+        Self { entity, riding: WriteBatch::new(), oldest: 1, newest: 0 }
     }
 
-    /// Reads everything that a restore needs.
-    pub(super) fn load(&mut self) -> Result<Stored, LogError> {
-        let mut stored = Stored { from_backup: self.storage.get(RESTORED)?.is_some(), ..Stored::default() };
-        if let Some(bytes) = self.storage.get(SNAPSHOT)? {
+    /// Reads everything that a restore needs: `get` gives a row, `scan` all rows under a prefix from a key on, in order.
+    pub(crate) fn load<E>(
+        &mut self,
+        get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, E>,
+        scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Row>, E>,
+    ) -> Result<Stored, LogError>
+    where
+        LogError: From<E>,
+    {
+        let mut stored = Stored { from_backup: get(RESTORED)?.is_some(), ..Stored::default() };
+        if let Some(bytes) = get(SNAPSHOT)? {
             stored.snapshot = Some(decode_snapshot(&bytes)?);
         }
         let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
         self.oldest = after.saturating_add(1);
-        let from = record_key(self.oldest);
-        for row in rows(&self.storage, &[RECORD], Some(&from), PAGE_ROWS) {
-            stored.records.push(Record::decode(&row?.1)?);
+        for (_, bytes) in scan(&[RECORD], &record_key(self.oldest))? {
+            stored.records.push(Record::decode(&bytes)?);
         }
         self.newest = stored.records.last().map_or(after, |r| r.seq);
         if stored.from_backup {
@@ -70,7 +76,7 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// Lets the history of agreed states ride with the next record. Until then a restore finds them again by replaying.
-    pub(super) fn keep(&mut self, agreed: &[(EntityId, Evidence)]) -> Result<(), LogError> {
+    pub(crate) fn keep(&mut self, agreed: &[(EntityId, Evidence)]) -> Result<(), LogError> {
         for (peer, evidence) in agreed {
             let Ok(pair) = Pair::new(self.entity, *peer) else { continue };
             let key = history_key(&pair.channel_key(), &evidence.key, &evidence.body_hash());
@@ -80,7 +86,7 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// Lets a snapshot ride with the next record, and the records that it replaces go.
-    pub(super) fn keep_snapshot(&mut self, snapshot: &Snapshot) {
+    pub(crate) fn keep_snapshot(&mut self, snapshot: &Snapshot) {
         let mut bytes = snapshot.seq.to_be_bytes().to_vec();
         bytes.extend_from_slice(&snapshot.bytes);
         self.riding.put(SNAPSHOT, bytes);
@@ -91,8 +97,93 @@ impl<S: Storage> StoreLog<S> {
     }
 
     /// Number of records that a restore would replay.
-    pub(super) fn unsnapped(&self) -> u64 {
+    pub(crate) fn unsnapped(&self) -> u64 {
         self.newest.saturating_add(1).saturating_sub(self.oldest)
+    }
+
+    /// Lets bytes of the application ride with the next record.
+    pub(crate) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
+        self.riding.put(kept_key(name), bytes);
+    }
+
+    /// What the next record will put into a row.
+    pub(crate) fn riding(&self, row: &[u8]) -> Option<&Vec<u8>> {
+        self.riding.ops().iter().rev().find_map(|op| match op {
+            WriteOp::Put { key, value } if key == row => Some(value),
+            _ => None,
+        })
+    }
+
+    /// What the next record will put into all rows under a prefix.
+    pub(crate) fn riding_under(&self, prefix: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.riding.ops().iter().filter_map(move |op| match op {
+            WriteOp::Put { key, value } if key.starts_with(prefix) => Some((key, value)),
+            _ => None,
+        })
+    }
+
+    /// The batch that stores a record, with all that rides along. Refuses a record that would sign backwards; `stored` gives
+    /// the row of a channel's greatest nonce.
+    pub(crate) fn batch(
+        &mut self,
+        record: &Record,
+        stored: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, LogError>,
+    ) -> Result<WriteBatch, LogError> {
+        let mut batch = WriteBatch::new();
+        let mut latest: BTreeMap<Hash, (Nonce, Hash)> = BTreeMap::new();
+        for signed in &record.signed {
+            let known = match latest.get(&signed.channel) {
+                Some(known) => Some(*known),
+                None => stored(&nonce_key(&signed.channel))?.map(|row| decode_nonce(&row)).transpose()?,
+            };
+            if let Some((nonce, digest)) = known {
+                let again = nonce == signed.nonce && digest == signed.digest;
+                if signed.nonce <= nonce && !again {
+                    let (channel, found) = (signed.channel, signed.nonce);
+                    return Err(LogError::StaleNonce { channel, stored: nonce, found });
+                }
+            }
+            latest.insert(signed.channel, (signed.nonce, signed.digest));
+        }
+        for (channel, (nonce, digest)) in latest {
+            batch.put(nonce_key(&channel), [nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
+        }
+        batch.append(std::mem::take(&mut self.riding));
+        batch.put(record_key(record.seq), record.encode()?);
+        Ok(batch)
+    }
+
+    /// The batch of this record is durable.
+    pub(crate) const fn stored(&mut self, record: u64) {
+        self.newest = record;
+    }
+}
+
+/// [`Log`] on a [`Storage`], with the guard of the one invariant in the store itself.
+#[derive(Debug)]
+pub struct StoreLog<S> {
+    storage: S,
+    layout: Layout,
+}
+
+impl<S: Storage> StoreLog<S> {
+    /// A log on a store that belongs to `entity`.
+    pub(super) const fn new(storage: S, entity: EntityId) -> Self {
+        Self { storage, layout: Layout::new(entity) }
+    }
+
+    /// Reads everything that a restore needs.
+    pub(super) fn load(&mut self) -> Result<Stored, LogError> {
+        let Self { storage, layout } = self;
+        layout.load(
+            |key| storage.get(key),
+            |prefix, from| rows(storage, prefix, Some(from), PAGE_ROWS).collect::<Result<_, _>>(),
+        )
+    }
+
+    /// What rides with the next record.
+    pub(super) const fn layout(&mut self) -> &mut Layout {
+        &mut self.layout
     }
 
     /// Any body that was ever agreed, by its hash.
@@ -106,11 +197,6 @@ impl<S: Storage> StoreLog<S> {
         Ok(bytes.map(|bytes| codec::decode_trusted_length(&bytes)).transpose()?)
     }
 
-    /// Lets bytes of the application ride with the next record.
-    pub(super) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
-        self.riding.put(kept_key(name), bytes);
-    }
-
     /// What the application kept last.
     pub(super) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, LogError> {
         self.row(&kept_key(name))
@@ -118,11 +204,10 @@ impl<S: Storage> StoreLog<S> {
 
     /// A row as it will be after the next record.
     fn row(&self, row: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
-        let riding = self.riding.ops().iter().rev().find_map(|op| match op {
-            xln_storage::WriteOp::Put { key, value } if key == row => Some(value.clone()),
-            _ => None,
-        });
-        if riding.is_some() { Ok(riding) } else { Ok(self.storage.get(row)?) }
+        match self.layout.riding(row) {
+            Some(riding) => Ok(Some(riding.clone())),
+            None => Ok(self.storage.get(row)?),
+        }
     }
 
     pub(super) const fn storage(&self) -> &S {
@@ -133,36 +218,9 @@ impl<S: Storage> StoreLog<S> {
         self.storage
     }
 
-    /// Refuses a record that would sign backwards, and notes what it signs.
-    fn guard(&self, record: &Record, batch: &mut WriteBatch) -> Result<(), LogError> {
-        let mut latest: BTreeMap<Hash, (Nonce, Hash)> = BTreeMap::new();
-        for signed in &record.signed {
-            let stored = match latest.get(&signed.channel) {
-                Some(known) => Some(*known),
-                None => self.signed(&signed.channel)?,
-            };
-            if let Some((nonce, digest)) = stored {
-                let again = nonce == signed.nonce && digest == signed.digest;
-                if signed.nonce <= nonce && !again {
-                    let (channel, found) = (signed.channel, signed.nonce);
-                    return Err(LogError::StaleNonce { channel, stored: nonce, found });
-                }
-            }
-            latest.insert(signed.channel, (signed.nonce, signed.digest));
-        }
-        for (channel, (nonce, digest)) in latest {
-            batch.put(nonce_key(&channel), [nonce.0.to_be_bytes().as_slice(), digest.as_bytes()].concat());
-        }
-        Ok(())
-    }
-
     /// The greatest nonce that was signed for a channel, and its digest.
     pub(super) fn signed(&self, channel: &Hash) -> Result<Option<(Nonce, Hash)>, LogError> {
-        let Some(bytes) = self.storage.get(&nonce_key(channel))? else { return Ok(None) };
-        let parsed = bytes.split_first_chunk::<8>().and_then(|(nonce, digest)| {
-            Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
-        });
-        parsed.map(Some).ok_or(LogError::Codec(codec::CodecError::Malformed))
+        self.storage.get(&nonce_key(channel))?.map(|row| decode_nonce(&row)).transpose()
     }
 }
 
@@ -170,18 +228,16 @@ impl<S: Storage> Log for StoreLog<S> {
     type Error = LogError;
 
     fn append(&mut self, record: &Record) -> Result<(), LogError> {
-        let mut batch = WriteBatch::new();
-        self.guard(record, &mut batch)?;
-        batch.append(std::mem::take(&mut self.riding));
-        batch.put(record_key(record.seq), record.encode()?);
-        self.storage.write(batch)?;
-        self.newest = record.seq;
+        let Self { storage, layout } = self;
+        let batch = layout.batch(record, |key| Ok(storage.get(key)?))?;
+        storage.write(batch)?;
+        layout.stored(record.seq);
         Ok(())
     }
 }
 
 /// The row that says that a store was filled from a backup.
-pub(super) fn restored_marker() -> (&'static [u8], &'static [u8]) {
+pub(crate) fn restored_marker() -> (&'static [u8], &'static [u8]) {
     (RESTORED, &[1])
 }
 
@@ -193,13 +249,28 @@ fn nonce_key(channel: &Hash) -> Vec<u8> {
     [[NONCE].as_slice(), channel.as_bytes()].concat()
 }
 
-fn kept_key(name: &str) -> Vec<u8> {
+pub(crate) fn kept_key(name: &str) -> Vec<u8> {
     [[KEPT].as_slice(), name.as_bytes()].concat()
 }
 
-fn history_key(channel: &Hash, key: &SubchannelKey, body: &Hash) -> Vec<u8> {
+pub(crate) fn history_key(channel: &Hash, key: &SubchannelKey, body: &Hash) -> Vec<u8> {
     let chain = key.chain.0.to_be_bytes();
     [[HISTORY].as_slice(), channel.as_bytes(), &chain, key.depository.as_bytes(), body.as_bytes()].concat()
+}
+
+/// Prefix of a channel's history, all subchannels.
+pub(crate) fn history_prefix(channel: &Hash) -> Vec<u8> {
+    [[HISTORY].as_slice(), channel.as_bytes()].concat()
+}
+
+/// Prefix of the nonces' rows.
+pub(crate) const NONCES: &[u8] = &[NONCE];
+
+fn decode_nonce(row: &[u8]) -> Result<(Nonce, Hash), LogError> {
+    let parsed = row.split_first_chunk::<8>().and_then(|(nonce, digest)| {
+        Some((Nonce(u64::from_be_bytes(*nonce)), Hash(<[u8; 32]>::try_from(digest).ok()?)))
+    });
+    parsed.ok_or(LogError::Codec(codec::CodecError::Malformed))
 }
 
 fn decode_snapshot(bytes: &[u8]) -> Result<Snapshot, LogError> {

@@ -15,10 +15,10 @@
 //! # Ok(()) }
 //! ```
 
-mod backup;
+pub(crate) mod backup;
 mod cross;
 mod error;
-mod log;
+pub(crate) mod log;
 mod perform;
 
 use std::collections::BTreeSet;
@@ -98,7 +98,7 @@ impl<S: Storage> Node<S> {
         let machine = Machine::restore_with_instruments(entity, instruments, snapshot, records, |agreed| {
             missing.extend_from_slice(agreed);
         })?;
-        log.keep(&missing)?;
+        log.layout().keep(&missing)?;
         let mut inputs = Vec::new();
         if !fresh {
             inputs.push(if from_backup { Input::RestoredFromBackup } else { Input::Restarted });
@@ -145,9 +145,10 @@ impl<S: Storage> Node<S> {
     }
 
     fn after(&mut self, effects: Effects) -> Result<Effects, NodeError> {
-        self.log.keep(effects.agreed())?;
-        if self.log.unsnapped() >= self.snapshot_every {
-            self.log.keep_snapshot(&self.machine.snapshot()?);
+        self.log.layout().keep(effects.agreed())?;
+        let layout = self.log.layout();
+        if layout.unsnapped() >= self.snapshot_every {
+            layout.keep_snapshot(&self.machine.snapshot()?);
         }
         Ok(effects)
     }
@@ -169,7 +170,7 @@ impl<S: Storage> Node<S> {
     /// Keeps bytes of the application under a name, in the same write as the next record: a watcher's cursor is kept before
     /// the facts are handed over that it has passed.
     pub fn keep(&mut self, name: &str, bytes: &[u8]) {
-        self.log.keep_bytes(name, bytes);
+        self.log.layout().keep_bytes(name, bytes);
     }
 
     /// What was kept last under a name.
@@ -306,7 +307,7 @@ pub fn finalize(peer: EntityId, key: SubchannelKey) -> Command {
     Command { peer, action: Action::FinalizeDispute { key, arguments: Arguments::default() } }
 }
 
-fn pins(entity: EntityId, config: &ChannelConfig) -> Pins {
+pub(crate) fn pins(entity: EntityId, config: &ChannelConfig) -> Pins {
     let depositories: BTreeSet<Depository> = config
         .depositories
         .iter()

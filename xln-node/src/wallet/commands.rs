@@ -55,8 +55,7 @@ impl Wallet {
     }
 
     async fn propose_and(&self, peer: EntityId, transition: Transition, submit: bool) -> Result<Agreed, WalletError> {
-        let action = Action::Propose { transition, submit };
-        let command = self.queue(Command { peer, action }).await?;
+        let command = self.queue(Command { peer, action: Action::Propose { transition, submit } }).await?;
         self.agreed(command).await
     }
 

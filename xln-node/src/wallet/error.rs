@@ -4,14 +4,12 @@ use xln_core::channel::{CommandError, StageError};
 use xln_core::codec::CodecError;
 use xln_core::crypto::SignatureError;
 use xln_core::machine::{EffectId, RestoreError};
-use xln_storage::StorageError;
 
 use super::host::HostError;
-use crate::driver::{BackupError, LogError};
+use crate::driver::BackupError;
 
 /// Why a call did not do what it says.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum WalletError {
     /// The command was refused, at once or by the peer; nothing changed.
     #[error(transparent)]

@@ -9,7 +9,6 @@ use super::host::{HostError, SignRequest};
 
 /// What happened. Everything but the failures of the host itself is durable when it is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum WalletEvent {
     /// What the machine reports of its channels.
     Channel(Event),

@@ -19,6 +19,24 @@ pub trait MaybeSend {}
 #[cfg(target_arch = "wasm32")]
 impl<T: ?Sized> MaybeSend for T {}
 
+/// `Send`, except on wasm32.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) trait Movable: Send {}
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Send> Movable for T {}
+/// `Send`, except on wasm32.
+#[cfg(target_arch = "wasm32")]
+pub(super) trait Movable {}
+#[cfg(target_arch = "wasm32")]
+impl<T> Movable for T {}
+
+/// A future on the heap.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future on the heap.
+#[cfg(target_arch = "wasm32")]
+pub(super) type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
+
 /// What the app's side reports when something of it does not work. The text is for people.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]

@@ -31,7 +31,7 @@ pub struct ChannelInfo {
     /// A block of this side waits for the peer.
     pub in_flight: bool,
     /// Commands that wait for a block.
-    pub queued: usize,
+    pub queued: u64,
     /// Whether it waits for the peer after a backup was restored.
     pub recovering: bool,
     /// Its parts, by chain and Depository.
@@ -58,7 +58,7 @@ pub struct SubchannelInfo {
     /// Its tokens, ascending.
     pub tokens: Vec<TokenInfo>,
     /// What is pending, by id.
-    pub pending: Vec<(u64, Pending)>,
+    pub pending: Vec<PendingInfo>,
     /// The settlement or close that is open.
     pub settlement: Option<OpenSettlement>,
     /// Whether both have signed it.
@@ -67,6 +67,15 @@ pub struct SubchannelInfo {
     pub confirmed: Option<SubchannelFacts>,
     /// The dispute that the chain shows.
     pub dispute: Option<DisputeInfo>,
+}
+
+/// Something pending.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PendingInfo {
+    /// Its id in the channel.
+    pub id: u64,
+    /// What.
+    pub what: Pending,
 }
 
 /// One token of a subchannel.

@@ -19,9 +19,12 @@ mod error;
 mod event;
 mod host;
 mod info;
+mod keeper;
 mod memory;
+mod outside;
 mod query;
 mod tools;
+mod waiters;
 
 use std::sync::Arc;
 
@@ -35,21 +38,25 @@ pub use host::{
     Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, Rpc, SignRequest,
 };
 pub use info::{
-    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, SubchannelInfo, TokenInfo,
+    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo, TokenInfo,
 };
 pub use memory::{BlockingKv, MemoryKv};
-pub use tools::{Replayed, StateDigests, call_of, parse_signature, replay, state_digests};
+pub use tools::{PeerRoot, Replayed, StateDigests, call_of, parse_signature, replay, state_digests};
 
 use xln_core::chain::ChainFact;
 use xln_core::channel::{ChannelConfig, CommandId};
-use xln_core::machine::{Command, EffectId};
+use xln_core::machine::{Command, EffectId, Input, InputOutcome};
 use xln_core::route::ExpectedPayment;
 use xln_core::types::{EntityId, SubchannelKey};
+
+use engine::Shared;
+use keeper::{Keeper, Step};
+use outside::{Fate, Outside};
 
 /// One entity's wallet. A handle: clones are the same wallet.
 #[derive(Clone)]
 pub struct Wallet {
-    shared: Arc<engine::Shared>,
+    shared: Arc<Shared>,
 }
 
 impl Wallet {
@@ -59,8 +66,16 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`] if the store belongs to another entity or other depositories, fails, or does not replay.
     pub async fn open(config: WalletConfig, host: WalletHost) -> Result<Self, WalletError> {
-        let _ = (config, host);
-        Err(WalletError::Closed)
+        let (keeper, first) = Keeper::open(config.clone(), &host).await?;
+        let remote = match &host.signer {
+            WalletSigner::Remote(remote) => Some(Arc::clone(remote)),
+            WalletSigner::Local(_) | WalletSigner::Shared(_) => None,
+        };
+        let mut outside = Outside::new(host.sink, remote, host.listener, config.event_queue);
+        outside.resume(&keeper);
+        let shared = Shared::new(keeper.machine.entity(), keeper, outside);
+        shared.step(first).await?;
+        Ok(Self { shared })
     }
 
     /// Fills an empty store from a backup of `entity`'s wallet or node, for [`Wallet::open`] with the same depositories.
@@ -73,8 +88,7 @@ impl Wallet {
         config: &ChannelConfig,
         backup: &[u8],
     ) -> Result<(), WalletError> {
-        let _ = (store, entity, config, backup);
-        Err(WalletError::Closed)
+        keeper::restore_backup(store, entity, config, backup).await
     }
 
     /// The whole store as bytes. It is older than what is signed after it: whoever restores one waits for each peer's answer.
@@ -82,7 +96,16 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`].
     pub async fn backup(&self) -> Result<Vec<u8>, WalletError> {
-        Err(WalletError::Closed)
+        self.shared
+            .work(|reply| {
+                Box::new(move |keeper| {
+                    Box::pin(async move {
+                        reply.give(keeper.backup().await);
+                        keeper
+                    })
+                })
+            })
+            .await
     }
 
     /// Whose wallet it is.
@@ -96,8 +119,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`] if the wallet does not work.
     pub async fn connected(&self, peer: EntityId) -> Result<(), WalletError> {
-        let _ = peer;
-        Err(WalletError::Closed)
+        self.input(Input::Connected { peer }).await
     }
 
     /// The transport lost it.
@@ -105,8 +127,7 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn disconnected(&self, peer: EntityId) -> Result<(), WalletError> {
-        let _ = peer;
-        Err(WalletError::Closed)
+        self.input(Input::Disconnected { peer }).await
     }
 
     /// Takes bytes from a peer, whose name the transport vouches for. Bad bytes become an event, never an error.
@@ -114,8 +135,7 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn receive(&self, from: EntityId, bytes: Vec<u8>) -> Result<(), WalletError> {
-        let _ = (from, bytes);
-        Err(WalletError::Closed)
+        self.input(Input::Message { from, bytes }).await
     }
 
     /// Does what time has brought, and asks remote signers again that failed. Call it when [`Wallet::next_deadline`] says
@@ -124,7 +144,7 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn tick(&self) -> Result<(), WalletError> {
-        Err(WalletError::Closed)
+        self.input(Input::Tick).await
     }
 
     /// Takes facts of a chain, in order, and bytes to be kept under a name in the same write: a watcher's cursor.
@@ -136,8 +156,8 @@ impl Wallet {
         facts: Vec<ChainFact>,
         keep: Option<(String, Vec<u8>)>,
     ) -> Result<(), WalletError> {
-        let _ = (facts, keep);
-        Err(WalletError::Closed)
+        let (inputs, keep) = (facts.into_iter().map(Input::Chain).collect(), keep.into_iter().collect());
+        self.shared.step(Step { inputs, keep, whole: false }).await.map(drop)
     }
 
     /// What was kept last under a name.
@@ -145,8 +165,17 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, WalletError> {
-        let _ = name;
-        Err(WalletError::Closed)
+        let name = name.to_owned();
+        self.shared
+            .work(|reply| {
+                Box::new(move |keeper| {
+                    Box::pin(async move {
+                        reply.give(keeper.kept(&name).await);
+                        keeper
+                    })
+                })
+            })
+            .await
     }
 
     /// An action on chain came to its end: done, or failed for good.
@@ -154,7 +183,11 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::UnknownEffect`] if none of this name is pending; as [`Wallet::connected`].
     pub async fn completed(&self, effect: EffectId, success: bool) -> Result<(), WalletError> {
-        Err(WalletError::UnknownEffect(effect)).map(|()| drop(success))
+        let known = move |keeper: &Keeper| Ok(keeper.machine.pending_effects().any(|(id, _)| id == effect));
+        if !self.shared.read(known).await? {
+            return Err(WalletError::UnknownEffect(effect));
+        }
+        self.input(Input::Completed { effect, success }).await
     }
 
     /// Someone has looked at an alarm: the facts as they are now hold.
@@ -162,8 +195,7 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn clear_alarm(&self, peer: EntityId, key: SubchannelKey) -> Result<(), WalletError> {
-        let _ = (peer, key);
-        Err(WalletError::Closed)
+        self.input(Input::ClearAlarm { peer, key }).await
     }
 
     /// A routed payment will come that this wallet settles by itself.
@@ -171,8 +203,11 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::connected`].
     pub async fn expect(&self, payment: ExpectedPayment) -> Result<(), WalletError> {
-        let _ = payment;
-        Err(WalletError::Closed)
+        self.input(Input::Expect(payment)).await
+    }
+
+    async fn input(&self, input: Input) -> Result<(), WalletError> {
+        self.shared.step(Step { inputs: vec![input], ..Step::default() }).await.map(drop)
     }
 
     /// Asks for something, durably, and gives its name at once. [`Wallet::agreed`] waits for its end.
@@ -180,17 +215,26 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::Refused`] with nothing changed; as [`Wallet::connected`].
     pub async fn queue(&self, command: Command) -> Result<CommandId, WalletError> {
-        let _ = command;
-        Err(WalletError::Closed)
+        match self.shared.step(Step { inputs: vec![Input::Command(command)], ..Step::default() }).await?.as_slice() {
+            [InputOutcome::Accepted(id)] => Ok(*id),
+            [InputOutcome::Refused(error)] => Err((*error).into()),
+            _ => Err(WalletError::UnknownCommand),
+        }
     }
 
-    /// Asks for all of these in one write, or for none of them.
+    /// Asks for all of these in one write, or for none of them. Settle payments one by one instead: a refused settlement
+    /// still leaves its secret with the wallet, which may have to reveal it on chain.
     ///
     /// # Errors
     /// The first refusal; as [`Wallet::connected`].
     pub async fn queue_all(&self, commands: Vec<Command>) -> Result<Vec<CommandId>, WalletError> {
-        let _ = commands;
-        Err(WalletError::Closed)
+        let inputs = commands.into_iter().map(Input::Command).collect();
+        let outcomes = self.shared.step(Step { inputs, whole: true, ..Step::default() }).await?;
+        let accepted = |outcome: &InputOutcome| match outcome {
+            InputOutcome::Accepted(id) => Some(*id),
+            _ => None,
+        };
+        outcomes.iter().map(|outcome| accepted(outcome).ok_or(WalletError::UnknownCommand)).collect()
     }
 
     /// Waits until a proposed transition stands in an agreed block, or never will. The last few thousand ends are known.
@@ -198,18 +242,30 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::Refused`] if it failed, [`WalletError::UnknownCommand`], or as [`Wallet::connected`].
     pub async fn agreed(&self, command: CommandId) -> Result<Agreed, WalletError> {
-        let _ = command;
-        Err(WalletError::UnknownCommand)
+        let shared = &self.shared;
+        let end = || match shared.look(|outside| outside.fate(command)) {
+            Fate::Ended(verdict) => Some(verdict.map_err(WalletError::from)),
+            Fate::Waits => shared.ended().map(Err),
+            Fate::Unknown => Some(Err(shared.ended().unwrap_or(WalletError::UnknownCommand))),
+        };
+        shared.wait(end).await
     }
 
     /// The next event that nobody has taken; `None` once the wallet is closed. Keeps driving the wallet while it waits.
     pub async fn next_event(&self) -> Option<WalletEvent> {
-        None
+        let shared = &self.shared;
+        let next = || match shared.look(Outside::next_event) {
+            Some(event) => Some(Some(event)),
+            None => shared.ended().map(|_| None),
+        };
+        shared.wait(next).await
     }
 
     /// Drives what is under way until the wallet is closed: for apps that want a task of its own for slow transports and
     /// signers. Not needed otherwise.
-    pub async fn run(&self) {}
+    pub async fn run(&self) {
+        let _ = self.shared.wait(|| self.shared.ended()).await;
+    }
 
     /// Finishes what was begun and ends the wallet: every later call, and every one that still waits, gives
     /// [`WalletError::Closed`]. The store may then be opened again.
@@ -217,6 +273,6 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`] if the store fails.
     pub async fn close(&self) -> Result<(), WalletError> {
-        Err(WalletError::Closed)
+        self.shared.close().await
     }
 }

@@ -1,0 +1,71 @@
+//! Whoever waits is woken by whatever moves, since nobody knows which of them will be polled: then any of them drives on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+
+/// Those who wait, and whether something has moved since it was last asked.
+#[derive(Default)]
+pub(super) struct Waiters {
+    wakers: Mutex<(u64, BTreeMap<u64, Waker>)>,
+    moved: AtomicBool,
+}
+
+impl Waiters {
+    /// A place for one future. It gives it up when it is dropped.
+    pub(super) fn place(self: &Arc<Self>) -> Place {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.0 = wakers.0.wrapping_add(1);
+        Place { waiters: Arc::clone(self), number: wakers.0 }
+    }
+
+    /// Something has moved.
+    pub(super) fn wake_all(&self) {
+        self.mark();
+        let wakers = std::mem::take(&mut self.wakers.lock().unwrap_or_else(PoisonError::into_inner).1);
+        for waker in wakers.into_values() {
+            waker.wake();
+        }
+    }
+
+    /// Something is to be looked at once more.
+    pub(super) fn mark(&self) {
+        self.moved.store(true, Ordering::Release);
+    }
+
+    /// Whether something has moved since this was asked last.
+    pub(super) fn take_moved(&self) -> bool {
+        self.moved.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Waiters {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_all();
+    }
+}
+
+/// One who waits.
+pub(super) struct Place {
+    waiters: Arc<Waiters>,
+    number: u64,
+}
+
+impl Place {
+    /// Wakes this one, too, when something moves.
+    pub(super) fn wait(&self, waker: &Waker) {
+        let mut wakers = self.waiters.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.1.insert(self.number, waker.clone());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.waiters.wakers.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+    }
+}
