@@ -8,9 +8,7 @@ use crate::error::{Thrown, invalid};
 
 /// The entity of an account's address. Throws `invalid_argument` for the zero address.
 #[wasm_bindgen(js_name = entityOfAccount, unchecked_return_type = "Hex")]
-pub fn entity_of_account(
-    #[wasm_bindgen(js_name = address, unchecked_param_type = "Hex")] of: &str,
-) -> Thrown<String> {
+pub fn entity_of_account(#[wasm_bindgen(js_name = address, unchecked_param_type = "Hex")] of: &str) -> Thrown<String> {
     EntityId::account(address("address", of)?).map(|id| id.to_string()).map_err(|error| invalid("address", &error))
 }
 
@@ -28,9 +26,7 @@ pub fn entity_kind(#[wasm_bindgen(js_name = entity, unchecked_param_type = "Hex"
 
 /// The address of an account's entity; `undefined` for an organisation.
 #[wasm_bindgen(js_name = accountOf, unchecked_return_type = "Hex | undefined")]
-pub fn account_of(
-    #[wasm_bindgen(js_name = entity, unchecked_param_type = "Hex")] id: &str,
-) -> Thrown<Option<String>> {
+pub fn account_of(#[wasm_bindgen(js_name = entity, unchecked_param_type = "Hex")] id: &str) -> Thrown<Option<String>> {
     Ok(entity("entity", id)?.address().map(|address| address.to_string()))
 }
 

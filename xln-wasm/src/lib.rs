@@ -9,5 +9,7 @@ pub mod ids;
 pub mod proof;
 #[cfg(feature = "wallet")]
 pub mod replay;
+#[cfg(feature = "wallet")]
+pub mod state;
 #[cfg(all(feature = "wallet", target_arch = "wasm32"))]
 pub mod wallet;

@@ -1,84 +1,13 @@
-//! What is signed and what a contract is shown: states, bodies, leaves, digests.
+//! What is signed and what a contract is shown: leaves, paths, digests.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tsify::Tsify;
 use wasm_bindgen::prelude::*;
-use xln_core::codec;
-use xln_core::commitment::Commitment;
 use xln_core::proof::{self, DepositoryDomain};
-use xln_core::state::ChannelState;
 use xln_core::types::{ChainId, Hash, Nonce, SubchannelKey, UnixSeconds};
 
-use crate::convert::{address, hash, object, plain};
-use crate::error::{Thrown, coded};
-
-/// What one signature over a state commits to.
-#[derive(Tsify, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[tsify(large_number_types_as_bigints)]
-pub struct StateCommitment {
-    #[tsify(type = "Hex")]
-    left: String,
-    #[tsify(type = "Hex")]
-    right: String,
-    height: u64,
-    nonce: u64,
-    /// Hash of the whole state.
-    #[tsify(type = "Hex")]
-    state_hash: String,
-    /// Per subchannel, in order of chain and Depository.
-    subchannels: Vec<SubchannelCommitment>,
-    /// Root over the state's leaf and the subchannels' leaves.
-    #[tsify(type = "Hex")]
-    root: String,
-    /// What both parties sign.
-    #[tsify(type = "Hex")]
-    digest: String,
-}
-
-/// One subchannel's part of a commitment.
-#[derive(Tsify, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[tsify(large_number_types_as_bigints)]
-pub struct SubchannelCommitment {
-    chain: u64,
-    #[tsify(type = "Hex")]
-    depository: String,
-    epoch: u32,
-    /// Hash of the encoded proof body.
-    #[tsify(type = "Hex")]
-    body_hash: String,
-}
-
-/// What a state, as it is encoded, commits to. Throws `invalid_state` for bytes that are none.
-#[wasm_bindgen(js_name = commitState, unchecked_return_type = "StateCommitment")]
-pub fn commit_state(state: &[u8]) -> Thrown<JsValue> {
-    let state: ChannelState = codec::decode(state).map_err(|error| coded("invalid_state", &error))?;
-    let commitment = Commitment::of(&state).map_err(|error| coded("invalid_state", &error))?;
-    let subchannels = commitment.subchannels.iter().map(|part| SubchannelCommitment {
-        chain: part.key.chain.0,
-        depository: part.key.depository.to_string(),
-        epoch: part.epoch,
-        body_hash: part.body_hash.to_string(),
-    });
-    plain(&StateCommitment {
-        left: state.pair.left().to_string(),
-        right: state.pair.right().to_string(),
-        height: state.height,
-        nonce: state.nonce.0,
-        state_hash: commitment.state_hash.to_string(),
-        subchannels: subchannels.collect(),
-        root: commitment.root.to_string(),
-        digest: commitment.digest.to_string(),
-    })
-}
-
-/// Hash of an encoded proof body. Throws `invalid_body` for bytes that are none.
-#[wasm_bindgen(js_name = bodyHash, unchecked_return_type = "Hex")]
-pub fn body_hash(body: &[u8]) -> Thrown<String> {
-    proof::Body::parse(body).map_err(|error| coded("invalid_body", &error))?;
-    Ok(proof::body_hash(body).to_string())
-}
+use crate::convert::{address, hash, object};
+use crate::error::Thrown;
 
 /// The leaf of the part of a state that no contract looks at.
 #[wasm_bindgen(js_name = stateLeaf, unchecked_return_type = "Hex")]
@@ -89,13 +18,13 @@ pub fn state_leaf(#[wasm_bindgen(js_name = stateHash, unchecked_param_type = "He
 /// The leaf that one Depository checks.
 #[wasm_bindgen(js_name = subchannelLeaf, unchecked_return_type = "Hex")]
 pub fn subchannel_leaf(
-    chain: u64,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] chain: JsValue,
     #[wasm_bindgen(unchecked_param_type = "Hex")] depository: &str,
-    epoch: u32,
+    #[wasm_bindgen(unchecked_param_type = "number")] epoch: JsValue,
     #[wasm_bindgen(js_name = bodyHash, unchecked_param_type = "Hex")] body: &str,
 ) -> Thrown<String> {
-    let key = SubchannelKey { chain: ChainId(chain), depository: address("depository", depository)? };
-    Ok(proof::subchannel_leaf(&key, epoch, &hash("bodyHash", body)?).to_string())
+    let key = SubchannelKey { chain: ChainId(object("chain", chain)?), depository: address("depository", depository)? };
+    Ok(proof::subchannel_leaf(&key, object("epoch", epoch)?, &hash("bodyHash", body)?).to_string())
 }
 
 /// The Merkle root of leaves in order.
@@ -132,10 +61,14 @@ fn hashes(name: &str, texts: &[String]) -> Thrown<Vec<Hash>> {
 #[wasm_bindgen(js_name = channelStateDigest, unchecked_return_type = "Hex")]
 pub fn channel_state_digest(
     #[wasm_bindgen(js_name = channelKey, unchecked_param_type = "Hex")] channel: &str,
-    nonce: u64,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] nonce: JsValue,
     #[wasm_bindgen(unchecked_param_type = "Hex")] root: &str,
 ) -> Thrown<String> {
-    let digest = proof::channel_state_digest(&hash("channelKey", channel)?, Nonce(nonce), &hash("root", root)?);
+    let digest = proof::channel_state_digest(
+        &hash("channelKey", channel)?,
+        Nonce(object("nonce", nonce)?),
+        &hash("root", root)?,
+    );
     Ok(digest.to_string())
 }
 
@@ -164,48 +97,66 @@ impl DepositoryMessage {
 #[wasm_bindgen(js_name = cooperativeUpdateDigest, unchecked_return_type = "Hex")]
 pub fn cooperative_update_digest(
     #[wasm_bindgen(unchecked_param_type = "DepositoryMessage")] message: JsValue,
-    #[wasm_bindgen(js_name = settlementNonce)] nonce: u32,
-    expiry: u64,
+    #[wasm_bindgen(js_name = settlementNonce, unchecked_param_type = "number")] nonce: JsValue,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] expiry: JsValue,
     update: &[u8],
 ) -> Thrown<String> {
     let (domain, channel, epoch) = DepositoryMessage::read(message)?;
-    Ok(domain.cooperative_update(&channel, epoch, nonce, UnixSeconds(expiry), update).to_string())
+    Ok(domain
+        .cooperative_update(
+            &channel,
+            epoch,
+            object("settlementNonce", nonce)?,
+            UnixSeconds(object("expiry", expiry)?),
+            update,
+        )
+        .to_string())
 }
 
 /// The digest of a close by agreement; `body` as it is encoded, `expiry` in seconds of chain time.
 #[wasm_bindgen(js_name = cooperativeCloseDigest, unchecked_return_type = "Hex")]
 pub fn cooperative_close_digest(
     #[wasm_bindgen(unchecked_param_type = "DepositoryMessage")] message: JsValue,
-    #[wasm_bindgen(js_name = settlementNonce)] nonce: u32,
-    expiry: u64,
+    #[wasm_bindgen(js_name = settlementNonce, unchecked_param_type = "number")] nonce: JsValue,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] expiry: JsValue,
     body: &[u8],
 ) -> Thrown<String> {
     let (domain, channel, epoch) = DepositoryMessage::read(message)?;
-    Ok(domain.cooperative_close(&channel, epoch, nonce, UnixSeconds(expiry), body).to_string())
+    Ok(domain
+        .cooperative_close(
+            &channel,
+            epoch,
+            object("settlementNonce", nonce)?,
+            UnixSeconds(object("expiry", expiry)?),
+            body,
+        )
+        .to_string())
 }
 
 /// The digest by which an entity starts a dispute through somebody else's transaction.
 #[wasm_bindgen(js_name = disputeStartDigest, unchecked_return_type = "Hex")]
 pub fn dispute_start_digest(
     #[wasm_bindgen(unchecked_param_type = "DepositoryMessage")] message: JsValue,
-    nonce: u64,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] nonce: JsValue,
     #[wasm_bindgen(js_name = bodyHash, unchecked_param_type = "Hex")] body: &str,
     fills: &[u8],
-    expiry: u64,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] expiry: JsValue,
 ) -> Thrown<String> {
     let (domain, channel, epoch) = DepositoryMessage::read(message)?;
-    let (nonce, body) = (Nonce(nonce), hash("bodyHash", body)?);
-    Ok(domain.dispute_start(&channel, epoch, nonce, &body, fills, UnixSeconds(expiry)).to_string())
+    let (nonce, body) = (Nonce(object("nonce", nonce)?), hash("bodyHash", body)?);
+    Ok(domain.dispute_start(&channel, epoch, nonce, &body, fills, UnixSeconds(object("expiry", expiry)?)).to_string())
 }
 
 /// The digest by which the other side answers a dispute through somebody else's transaction.
 #[wasm_bindgen(js_name = disputeAnswerDigest, unchecked_return_type = "Hex")]
 pub fn dispute_answer_digest(
     #[wasm_bindgen(unchecked_param_type = "DepositoryMessage")] message: JsValue,
-    nonce: u64,
+    #[wasm_bindgen(unchecked_param_type = "bigint")] nonce: JsValue,
     #[wasm_bindgen(js_name = bodyHash, unchecked_param_type = "Hex")] body: &str,
     fills: &[u8],
 ) -> Thrown<String> {
     let (domain, channel, epoch) = DepositoryMessage::read(message)?;
-    Ok(domain.dispute_answer(&channel, epoch, Nonce(nonce), &hash("bodyHash", body)?, fills).to_string())
+    Ok(domain
+        .dispute_answer(&channel, epoch, Nonce(object("nonce", nonce)?), &hash("bodyHash", body)?, fills)
+        .to_string())
 }

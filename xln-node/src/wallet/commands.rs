@@ -7,9 +7,9 @@ use xln_core::proof::SettlementUpdate;
 use xln_core::transition::Transition;
 use xln_core::types::{Address, EntityId, Hash, HashKind, Secret, SubchannelKey, TokenId, UnixSeconds};
 
+use super::Wallet;
 use super::error::WalletError;
 use super::event::Agreed;
-use super::Wallet;
 
 /// A payment that a secret settles.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -345,11 +345,7 @@ impl Wallet {
     ///
     /// # Errors
     /// As [`Wallet::queue`].
-    pub async fn accept_cross_swap(
-        &self,
-        peer: EntityId,
-        consent: CrossSwapConsent,
-    ) -> Result<CommandId, WalletError> {
+    pub async fn accept_cross_swap(&self, peer: EntityId, consent: CrossSwapConsent) -> Result<CommandId, WalletError> {
         self.act(peer, Action::AcceptCrossSwap(consent)).await
     }
 }

@@ -5,7 +5,9 @@ use xln_core::commitment::Evidence;
 use xln_core::delta::{DeltaError, DerivedDelta, bar};
 use xln_core::machine::{Effect, EffectId};
 use xln_core::state::{OpenSettlement, Pending, TokenState};
-use xln_core::types::{Address, DisputeFact, EntityId, Hash, Nonce, Side, SubchannelFacts, SubchannelKey, TokenId, UnixSeconds};
+use xln_core::types::{
+    Address, DisputeFact, EntityId, Hash, Nonce, Side, SubchannelFacts, SubchannelKey, TokenId, UnixSeconds,
+};
 
 use super::event::CallRequest;
 

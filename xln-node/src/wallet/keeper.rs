@@ -121,8 +121,7 @@ impl Keeper {
         nonces.extend(signed);
         layout.stored(seq);
         // The receipt is for the record above, so that it fits.
-        let effects =
-            staged.release(Durable::record(seq)).map_err(|_| StepError::Fatal(WalletError::StaleNonce))?;
+        let effects = staged.release(Durable::record(seq)).map_err(|_| StepError::Fatal(WalletError::StaleNonce))?;
         layout.keep(effects.agreed()).map_err(|error| StepError::Fatal(error.into()))?;
         if layout.unsnapped() >= self.snapshot_every {
             layout.keep_snapshot(&machine.snapshot().map_err(|error| StepError::Fatal(error.into()))?);

@@ -38,7 +38,8 @@ pub use host::{
     Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, Rpc, SignRequest,
 };
 pub use info::{
-    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo, TokenInfo,
+    ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo,
+    TokenInfo,
 };
 pub use memory::{BlockingKv, MemoryKv};
 pub use tools::{PeerRoot, Replayed, StateDigests, call_of, parse_signature, replay, state_digests};

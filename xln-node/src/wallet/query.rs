@@ -20,7 +20,8 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`] if the wallet does not work.
     pub async fn channels(&self) -> Result<Vec<ChannelInfo>, WalletError> {
-        let all = |Keeper { machine, .. }: &Keeper| Ok(machine.channels().map(|(peer, c)| info(machine, peer, c)).collect());
+        let all =
+            |Keeper { machine, .. }: &Keeper| Ok(machine.channels().map(|(peer, c)| info(machine, peer, c)).collect());
         self.shared.read(all).await
     }
 

@@ -56,7 +56,7 @@ function exported(text) {
 
 function emit(path, text, module) {
   mkdirSync(dirname(path), { recursive: true });
-  const options = { module, target: ts.ScriptTarget.ES2022, esModuleInterop: true };
+  const options = { module, target: ts.ScriptTarget.ES2022, esModuleInterop: true, removeComments: true };
   writeFileSync(path, ts.transpileModule(text, { compilerOptions: options }).outputText);
 }
 

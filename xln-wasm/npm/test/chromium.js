@@ -30,9 +30,9 @@ export function launch() {
   return chromium.launch({ executablePath: executable(), chromiumSandbox: false, args: flags });
 }
 
-/** Serves `dist` and `test` of the package. `headers` replaces the policy. */
-export async function serve(headers = { 'Content-Security-Policy': policy }) {
-  const files = sirv(root, { dev: true, setHeaders: (response) => Object.entries(headers).forEach(([k, v]) => response.setHeader(k, v)) });
+/** Serves a folder, the package's if left out. `headers` replaces the policy. */
+export async function serve(headers = { 'Content-Security-Policy': policy }, folder = root) {
+  const files = sirv(folder, { dev: true, setHeaders: (response) => Object.entries(headers).forEach(([k, v]) => response.setHeader(k, v)) });
   const server = createServer((request, response) => files(request, response, () => {
     response.statusCode = 404;
     response.end();

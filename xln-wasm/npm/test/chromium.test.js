@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { launch, serve } from './chromium.js';
-import { vectors } from './vectors.js';
+import { count, stateVectors, vectors } from './vectors.js';
 
 let browser, server;
 before(async () => {
@@ -30,19 +30,19 @@ async function open(t) {
 for (const entry of ['web.js', 'lite-web.js']) {
   test(`${entry}: vectors, errors and the bar`, async (t) => {
     const page = await open(t);
-    const files = vectors();
-    const count = await page.evaluate(
-      async ([entry, files]) => {
+    const states = entry === 'web.js' ? stateVectors() : undefined;
+    const found = await page.evaluate(
+      async ([entry, files, states]) => {
         const xln = await import(`/dist/esm/${entry}`);
-        const { checkBar, checkErrors, checkVectors } = await import('/test/functions.js');
+        const { checkBar, checkErrors, checkStates, checkVectors } = await import('/test/functions.js');
         await Promise.all([xln.init(), xln.init()]);
         checkErrors(xln);
         checkBar(xln);
-        return checkVectors(xln, files);
+        return checkVectors(xln, files) + (states === undefined ? 0 : checkStates(xln, states));
       },
-      [entry, files],
+      [entry, vectors(), states],
     );
-    assert.equal(count, Object.values(files).reduce((sum, file) => sum + file.vectors.length, 0));
+    assert.equal(found, count(vectors()) + count(states ?? {}));
   });
 }
 

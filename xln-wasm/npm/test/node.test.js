@@ -7,16 +7,14 @@ import { Worker } from 'node:worker_threads';
 import * as xln from 'xln-wasm';
 import * as lite from 'xln-wasm/lite';
 
-import { checkBar, checkErrors, checkVectors } from './functions.js';
-import { vectors } from './vectors.js';
+import { checkBar, checkErrors, checkStates, checkVectors } from './functions.js';
+import { count, stateVectors, vectors } from './vectors.js';
 
 const require = createRequire(import.meta.url);
 
 for (const [name, entry] of Object.entries({ 'xln-wasm': xln, 'xln-wasm/lite': lite })) {
   test(`${name}: golden vectors`, () => {
-    const files = vectors();
-    const expected = Object.values(files).reduce((sum, file) => sum + file.vectors.length, 0);
-    assert.equal(checkVectors(entry, files), expected);
+    assert.equal(checkVectors(entry, vectors()), count(vectors()));
   });
   test(`${name}: errors have classes and codes`, () => checkErrors(entry));
   test(`${name}: bar`, () => checkBar(entry));
@@ -27,6 +25,10 @@ for (const [name, entry] of Object.entries({ 'xln-wasm': xln, 'xln-wasm/lite': l
     await required.init();
   });
 }
+
+test('golden bodies and logs', () => {
+  assert.equal(checkStates(xln, stateVectors()), count(stateVectors()));
+});
 
 test('the module imports nothing but its own JavaScript', () => {
   for (const name of ['xln-wasm/xln.wasm', 'xln-wasm/xln-lite.wasm']) {

@@ -36,7 +36,7 @@ export async function relay() {
   });
   await new Promise((resolve) => server.once('listening', resolve));
   return {
-    url: (entity) => `ws://127.0.0.1:${server.address().port}/?entity=${entity}`,
+    url: `ws://127.0.0.1:${server.address().port}`,
     cut: (entity) => clients.get(entity)?.terminate(),
     refuse: (now) => (state.refuse = now),
     close: () => {

@@ -67,7 +67,6 @@ pub(super) enum WalletEvent {
     Missed {
         count: u64,
     },
-    Unknown {},
     #[serde(untagged)]
     Channel(Event),
 }
@@ -87,7 +86,6 @@ impl From<wallet::WalletEvent> for WalletEvent {
             Core::SendFailed { to, reason } => Self::SendFailed { to, reason: reason.0 },
             Core::Poisoned { reason } => Self::Poisoned { reason: reason.0 },
             Core::Missed { count } => Self::Missed { count },
-            _ => Self::Unknown {},
         }
     }
 }

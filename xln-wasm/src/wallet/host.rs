@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wasm_bindgen_futures::JsFuture;
 use js_sys::{Array, Date, Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use xln_core::types::EntityId;
 use xln_node::wallet::{
     Clock, EventListener, HostError, KvStore, KvWrite, MessageSink, RemoteSigner, Row, SignRequest, WalletEvent,
@@ -68,7 +68,8 @@ async fn answer(call: Result<JsValue, JsValue>) -> Result<JsValue, HostError> {
 }
 
 fn bytes(value: JsValue) -> Result<Vec<u8>, HostError> {
-    let array = value.dyn_into::<Uint8Array>().map_err(|_| HostError::new("a store or signer must give a Uint8Array"))?;
+    let array =
+        value.dyn_into::<Uint8Array>().map_err(|_| HostError::new("a store or signer must give a Uint8Array"))?;
     Ok(array.to_vec())
 }
 

@@ -40,7 +40,7 @@ pub struct ChannelInfo {
     /// A block of this side waits for the peer.
     in_flight: bool,
     /// Commands that wait for a block.
-    queued: usize,
+    queued: u64,
     /// Whether it waits for the peer after a backup was restored.
     recovering: bool,
     /// Its parts, by chain and Depository.
@@ -92,8 +92,7 @@ pub struct SubchannelInfo {
     /// Its tokens, ascending.
     tokens: Vec<TokenInfo>,
     /// What is pending, by id.
-    #[tsify(type = "[id: bigint, pending: Pending][]")]
-    pending: Vec<(u64, Pending)>,
+    pending: Vec<PendingInfo>,
     /// The settlement or close that is open.
     #[tsify(optional, type = "OpenSettlement")]
     settlement: Option<OpenSettlement>,
@@ -118,12 +117,30 @@ impl From<wallet::SubchannelInfo> for SubchannelInfo {
             epoch: info.epoch,
             frozen: info.frozen,
             tokens: info.tokens.into_iter().map(TokenInfo::from).collect(),
-            pending: info.pending,
+            pending: info.pending.into_iter().map(PendingInfo::from).collect(),
             settlement: info.settlement,
             settlement_ready: info.settlement_ready,
             confirmed: info.confirmed,
             dispute: info.dispute.map(DisputeInfo::from),
         }
+    }
+}
+
+/// Something pending.
+#[derive(Tsify, Serialize)]
+#[tsify(large_number_types_as_bigints)]
+pub struct PendingInfo {
+    /// Its id in the channel.
+    id: u64,
+    /// What.
+    #[tsify(type = "Pending")]
+    what: Pending,
+}
+
+impl From<wallet::PendingInfo> for PendingInfo {
+    fn from(info: wallet::PendingInfo) -> Self {
+        let wallet::PendingInfo { id, what } = info;
+        Self { id, what }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The wallet of `xln-node` as a JavaScript class.
 
-mod calls;
+pub mod calls;
 mod event;
-mod host;
-mod info;
+pub mod host;
+pub mod info;
 
 use std::sync::Arc;
 
@@ -41,7 +41,11 @@ async fn open(signer: WalletSigner, host: JsHost, config: JsValue) -> Thrown<Wal
     }
     let mut brought = WalletHost::new(host.store()?, host.transport()?, signer, host.clock()?);
     brought.listener = host.listener()?;
-    wallet::Wallet::open(settings, brought).await.map(Wallet).map_err(failed)
+    let opened = wallet::Wallet::open(settings, brought).await.map_err(failed)?;
+    // Slow stores, transports and signers go on while nobody waits for a call.
+    let driven = opened.clone();
+    wasm_bindgen_futures::spawn_local(async move { driven.run().await });
+    Ok(Wallet(opened))
 }
 
 #[wasm_bindgen]
