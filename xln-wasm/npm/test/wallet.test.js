@@ -102,11 +102,8 @@ test('errors have codes, and change nothing', async (t) => {
   await assert.rejects(pay({ amount: undefined }), code('invalid_argument'));
   await assert.rejects(pay({ token: 1.5 }), code('invalid_argument'));
   await assert.rejects(pay({ peer: '0x12' }), code('invalid_argument'));
-  await assert.rejects(pay({ tokne: 1 }), code('invalid_argument'));
   await assert.rejects(a.wallet.pay(undefined), code('invalid_argument'));
   await assert.rejects(Wallet.open(a.secret, { store: new MemoryStore() }, config), code('invalid_argument'));
-  const host = { store: new MemoryStore(), transport: { send: async () => {} } };
-  await assert.rejects(Wallet.open(a.secret, host, { depositoreis: [] }), code('invalid_argument'));
   assert.equal(await a.wallet.machineRoot(), root);
 });
 
