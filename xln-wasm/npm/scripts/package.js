@@ -17,7 +17,9 @@ for (const name of entries) {
 for (const kind of kinds) {
   const names = exported(readFileSync(join(bindgen, kind, 'xln.js'), 'utf8'));
   cpSync(join(bindgen, kind, 'xln_bg.js'), join(source, kind, 'xln_bg.js'));
-  cpSync(join(bindgen, kind, 'xln.d.ts'), join(source, kind, 'api.d.ts'));
+// Symbol.dispose is newer than the libraries that most projects compile with; at run time it is there.
+  const types = readFileSync(join(bindgen, kind, 'xln.d.ts'), 'utf8').replaceAll(/^ *\[Symbol\.dispose\]\(\): void;\n/gm, '');
+  writeFileSync(join(source, kind, 'api.d.ts'), types);
   writeFileSync(join(source, kind, 'api.js'), `export { ${names.join(', ')} } from './xln_bg.js';\n`);
   const bindings = 'export function __wbg_set_wasm(exports: unknown): void;\n';
   writeFileSync(join(source, kind, 'xln_bg.d.ts'), bindings);
