@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
-use crate::scenario::report::{Show, run_file};
+use crate::scenario::report::{Show, run_recorded};
 use crate::scenario::{Options, history};
 use crate::vectors;
 
@@ -74,6 +74,9 @@ struct ScenarioArgs {
     /// Also checks the conservation rules after every step.
     #[arg(long)]
     model: bool,
+    /// Writes each entity's log into this folder, with the state roots after each record, for other implementations.
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
 }
 
 impl Cli {
@@ -132,7 +135,7 @@ impl ScenarioArgs {
         for path in &self.files {
             // Collected first, so that the progress bar and the report never write into each other.
             let mut out = Vec::new();
-            let report = run_file(path, show, &mut out)?;
+            let report = run_recorded(path, show, self.records.as_deref(), &mut out)?;
             bar.suspend(|| std::io::stdout().lock().write_all(&out))?;
             bar.inc(1);
             if !report.ok {

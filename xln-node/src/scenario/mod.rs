@@ -17,6 +17,7 @@ mod plan;
 mod play;
 mod promises;
 mod pump;
+mod records;
 mod refusal;
 pub mod report;
 mod reserves;
@@ -30,6 +31,7 @@ use std::path::Path;
 
 pub use file::{EntitySpec, Scenario, TokenKind, TokenSpec};
 pub use play::{Options, Play, StepReport};
+pub use records::write_records;
 pub use refusal::{Refusal, RunError};
 pub use step::{Act, Step, StepError};
 

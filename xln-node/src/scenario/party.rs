@@ -15,6 +15,7 @@ use xln_storage::{DefaultStore, MemoryStore, Storage};
 
 use super::boards::{Delegated, Elsewhere};
 use super::ground::Ground;
+use super::records::Tape;
 use super::refusal::RunError;
 use crate::driver::{Node, NodeOptions, import};
 
@@ -64,6 +65,8 @@ pub struct Party {
     /// Kept by `backup`.
     backups: BTreeMap<String, Vec<u8>>,
     lives: usize,
+    /// What each life has written of its log; none in stories without end.
+    pub(super) tapes: Vec<Tape>,
     /// What it held outside at the start, by token.
     pub baseline: BTreeMap<String, U256>,
 }
@@ -93,6 +96,7 @@ impl Party {
             watchers: BTreeMap::new(),
             backups: BTreeMap::new(),
             lives: 0,
+            tapes: Vec::new(),
             baseline: BTreeMap::new(),
         };
         let _ = party.start(ground, now)?;
@@ -103,7 +107,7 @@ impl Party {
     }
 
     fn start(&mut self, ground: &Ground, now: UnixSeconds) -> Result<Effects, RunError> {
-        let store = self.shelf.open(self.lives)?;
+        let store = self.open_store()?;
         let (node, effects) = Node::open(store, self.node_signer(), self.options.clone(), now)?;
         for (name, place) in &ground.places {
             let cursor = node.kept(name)?.map(|bytes| Cursor::parse(&bytes));
@@ -112,6 +116,17 @@ impl Party {
         }
         self.node = Some(node);
         Ok(effects)
+    }
+
+    fn open_store(&mut self) -> Result<Store, RunError> {
+        let store = self.shelf.open(self.lives)?;
+        if matches!(self.shelf, Shelf::Memory(_)) {
+            return Ok(store);
+        }
+        if self.tapes.len() <= self.lives {
+            self.tapes.resize_with(self.lives.saturating_add(1), Tape::default);
+        }
+        Ok(self.tapes.last().ok_or(RunError::Value("tape"))?.on(store))
     }
 
     /// A node signs by its key, or asks the members.
@@ -191,7 +206,7 @@ impl Party {
             let unknown = || RunError::Unknown { kind: "backup", name: name.to_owned() };
             let bytes = self.backups.get(name).ok_or_else(unknown)?;
             self.lives = self.lives.saturating_add(1);
-            let store = self.shelf.open(self.lives)?;
+            let store = self.open_store()?;
             drop(import(store, self.id, &self.options.config, bytes)?);
         }
         self.start(ground, now)

@@ -10,6 +10,7 @@ use xln_core::delta::bar;
 use xln_core::types::Side;
 
 use super::play::{Play, StepReport};
+use super::records::write_records;
 use super::world::World;
 use super::{Options, read};
 
@@ -41,6 +42,19 @@ pub struct FileReport {
 /// # Errors
 /// If it cannot be written.
 pub fn run_file(path: &Path, show: Show, out: &mut impl Write) -> std::io::Result<FileReport> {
+    run_recorded(path, show, None, out)
+}
+
+/// [`run_file`], and keeps the entities' logs in a folder if everything holds: [`write_records`].
+///
+/// # Errors
+/// As [`run_file`].
+pub fn run_recorded(
+    path: &Path,
+    show: Show,
+    records: Option<&Path>,
+    out: &mut impl Write,
+) -> std::io::Result<FileReport> {
     let mut report = FileReport { ok: true, steps: 0, error: None };
     let (mut name, mut gas) = (String::new(), 0_u64);
     let mut table = Table::new();
@@ -62,6 +76,12 @@ pub fn run_file(path: &Path, show: Show, out: &mut impl Write) -> std::io::Resul
                     report.error =
                         Some(format!("step {} ({}): {}", step.step, step.name, step.error.unwrap_or_default()));
                     break;
+                }
+            }
+            if let (true, Some(dir)) = (report.ok, records) {
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+                if let Err(error) = write_records(&play.world, &stem, dir) {
+                    (report.ok, report.error) = (false, Some(error.to_string()));
                 }
             }
             if !show.json {

@@ -162,6 +162,9 @@ impl Shared {
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, WalletError> {
+        if let Some(error) = self.ended() {
+            return Err(error);
+        }
         let reply = Reply::new();
         let _caller = Caller(reply.clone());
         self.lock().queue.push_back(request(reply.clone()));
@@ -196,12 +199,13 @@ impl Shared {
         }
     }
 
-    /// Does what can be done now. Only one does it at a time; who comes meanwhile makes it go round once more.
+    /// Does what can be done now. Only one does it at a time; who comes meanwhile makes it go round once more. What is not
+    /// ready wakes all who wait, when it is: it is not asked again in here, since it may want its turn of the executor.
     fn crank(&self) {
         {
             let mut state = self.lock();
             if state.cranking {
-                self.waiters.mark();
+                self.waiters.ask_again();
                 return;
             }
             state.cranking = true;
@@ -211,7 +215,7 @@ impl Shared {
         let mut cx = Context::from_waker(&waker);
         let mut moved = false;
         loop {
-            self.waiters.take_moved();
+            self.waiters.take_again();
             let turned = self.turn(&mut cx);
             let went = self.go_outside(&mut cx);
             let told = self.tell();
@@ -220,7 +224,7 @@ impl Shared {
                 continue;
             }
             let mut state = self.lock();
-            if !self.waiters.take_moved() {
+            if !self.waiters.take_again() {
                 state.cranking = false;
                 break;
             }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// Those who wait, and whether something has moved since it was last asked.
+/// Those who wait, and whether one of them came while another was at it.
 #[derive(Default)]
 pub(super) struct Waiters {
     wakers: Mutex<(u64, BTreeMap<u64, Waker>)>,
-    moved: AtomicBool,
+    again: AtomicBool,
 }
 
 impl Waiters {
@@ -20,23 +20,22 @@ impl Waiters {
         Place { waiters: Arc::clone(self), number: wakers.0 }
     }
 
-    /// Something has moved.
+    /// Something has moved: let them look.
     pub(super) fn wake_all(&self) {
-        self.mark();
         let wakers = std::mem::take(&mut self.wakers.lock().unwrap_or_else(PoisonError::into_inner).1);
         for waker in wakers.into_values() {
             waker.wake();
         }
     }
 
-    /// Something is to be looked at once more.
-    pub(super) fn mark(&self) {
-        self.moved.store(true, Ordering::Release);
+    /// Whoever is at it shall go round once more.
+    pub(super) fn ask_again(&self) {
+        self.again.store(true, Ordering::Release);
     }
 
-    /// Whether something has moved since this was asked last.
-    pub(super) fn take_moved(&self) -> bool {
-        self.moved.swap(false, Ordering::AcqRel)
+    /// Whether that was asked since this was called last.
+    pub(super) fn take_again(&self) -> bool {
+        self.again.swap(false, Ordering::AcqRel)
     }
 }
 
