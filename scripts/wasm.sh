@@ -2,6 +2,7 @@
 # The npm package: build, or everything that it needs, or its tests.
 #   scripts/wasm.sh setup   target, npm packages, Chromium
 #   scripts/wasm.sh build   xln-wasm/npm/dist
+#   scripts/wasm.sh records logs of the scenarios, for the tests
 #   scripts/wasm.sh sizes   what a page downloads, against its bounds
 #   scripts/wasm.sh test    all of it: setup, build, sizes, tests in Node and Chromium
 #   scripts/wasm.sh bench   beside noble, viem and ethers
@@ -50,6 +51,13 @@ build() {
   node $npm/scripts/package.js
 }
 
+# The logs of all scenarios and the roots that they give natively, for the tests.
+records() {
+  say "wasm: logs of the scenarios"
+  rm -rf $npm/build/records
+  cargo run -q -p xln-node --bin xln -- scenario --json --records $npm/build/records examples/scenarios/*.json >/dev/null
+}
+
 sizes() {
   say "wasm: sizes"
   node $npm/scripts/sizes.js
@@ -58,14 +66,16 @@ sizes() {
 case "${1:-test}" in
   setup) setup ;;
   build) setup && build ;;
+  records) records ;;
   sizes) sizes ;;
   bench) node $npm/bench/crypto.js ;;
   test)
     setup
     build
     sizes
+    records
     say "wasm: tests"
     npm --prefix $npm test
     ;;
-  *) sed -n 2,7p "$0" >&2 && exit 2 ;;
+  *) sed -n 2,8p "$0" >&2 && exit 2 ;;
 esac

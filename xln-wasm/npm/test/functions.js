@@ -139,3 +139,15 @@ export function checkBar(xln) {
   const whole = { ...delta, leftAllowance: 0n, rightAllowance: 0n };
   equal(xln.bar(whole, 'left', 22), `[-----==========-----]\n${' '.repeat(11)}|`, 'bar');
 }
+
+/** Logs of scenarios: the same roots after every record as natively. Gives how many records there were. */
+export function checkRecords(xln, logs) {
+  let count = 0;
+  for (const { name, entity, snapshot, records, roots } of logs) {
+    const steps = xln.replay(entity, records.map(bytes), snapshot === null ? undefined : bytes(snapshot));
+    const found = steps.map((step) => Object.fromEntries(step.roots.map(({ peer, root }) => [peer, root])));
+    equal(found, roots, name);
+    count += records.length;
+  }
+  return count;
+}
