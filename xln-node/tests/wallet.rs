@@ -1,5 +1,5 @@
 //! Two wallets that pay each other: what calls give, what events say, what is refused and how it is named.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -146,7 +146,7 @@ fn listener_and_stream_hear_the_same() {
     let heard = Arc::new(Heard::default());
     let disk = Disk::default();
     let host = world.host(id(2), WalletSigner::Local(signer(2)), SlowKv::on(&disk));
-    let host = WalletHost { listener: Some(Arc::clone(&heard) as Arc<dyn EventListener>), ..host };
+    let host = WalletHost { listener: Some(heard.clone()), ..host };
     world.wallets.push(block_on(Wallet::open(config(), host)).unwrap());
     world.channel(0, 1, 10);
     let (a, b) = (&world.wallets[0], &world.wallets[1]);
@@ -330,7 +330,10 @@ fn a_node_and_a_wallet_are_the_same() {
     script.push((1, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }));
     script.push((0, Transition::SetCreditLimit { key: KEY, token: USD, limit: 500 }));
     for amount in 1..20 {
-        script.push((usize::try_from(amount % 3 / 2).unwrap(), Transition::DirectPayment { key: KEY, token: USD, amount }));
+        script.push((
+            usize::try_from(amount % 3 / 2).unwrap(),
+            Transition::DirectPayment { key: KEY, token: USD, amount },
+        ));
     }
     script.push((1, Transition::DirectPayment { key: KEY, token: USD, amount: 10_000 }));
     for (round, (who, transition)) in script.into_iter().enumerate() {

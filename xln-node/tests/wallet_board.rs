@@ -1,5 +1,5 @@
 //! Keys that are elsewhere: a device that answers late, refuses, or answers wrongly, and a board of two.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -67,7 +67,7 @@ fn with_remote(world: &mut World, remote: Arc<dyn RemoteSigner>) -> Disk {
 fn a_device_signs_when_it_can() {
     let mut world = World::new(1);
     let device = Arc::new(Device { number: 7, polls: 3, ..Device::default() });
-    with_remote(&mut world, Arc::clone(&device) as Arc<dyn RemoteSigner>);
+    with_remote(&mut world, device.clone());
     world.channel(1, 0, 1000);
     let (a, b) = (world.wallets[0].clone(), world.wallets[1].clone());
     world.run(a.pay(b.entity(), KEY, USD, 5)).unwrap();
@@ -81,7 +81,7 @@ fn a_device_signs_when_it_can() {
 fn a_device_that_fails_is_asked_again() {
     let mut world = World::new(1);
     let device = Arc::new(Device { number: 7, ..Device::default() });
-    with_remote(&mut world, Arc::clone(&device) as Arc<dyn RemoteSigner>);
+    with_remote(&mut world, device.clone());
     world.channel(1, 0, 1000);
     let (a, b) = (world.wallets[0].clone(), world.wallets[1].clone());
     while futures::FutureExt::now_or_never(b.next_event()).is_some() {}
@@ -118,19 +118,18 @@ fn a_device_that_fails_is_asked_again() {
 fn a_question_survives_a_crash() {
     let mut world = World::new(1);
     let device = Arc::new(Device { number: 7, ..Device::default() });
-    let disk = with_remote(&mut world, Arc::clone(&device) as Arc<dyn RemoteSigner>);
+    let disk = with_remote(&mut world, device.clone());
     world.channel(1, 0, 1000);
     device.failures.store(1, Ordering::SeqCst);
     let (a, b) = (world.wallets[0].clone(), world.wallets[1].clone());
     let command = {
-        let transition =
-            xln_core::transition::Transition::DirectPayment { key: KEY, token: USD, amount: 3 };
+        let transition = xln_core::transition::Transition::DirectPayment { key: KEY, token: USD, amount: 3 };
         let action = xln_core::machine::Action::Propose { transition, submit: false };
         block_on(b.queue(xln_core::machine::Command { peer: a.entity(), action })).unwrap()
     };
     let asked = device.asked.lock().unwrap().len();
     drop(b);
-    let host = world.host(id(7), WalletSigner::Remote(Arc::clone(&device) as Arc<dyn RemoteSigner>), SlowKv::on(&disk));
+    let host = world.host(id(7), WalletSigner::Remote(device.clone()), SlowKv::on(&disk));
     block_on(world.wallets[1].close()).unwrap();
     world.wallets[1] = block_on(Wallet::open(config(), host)).unwrap();
     let b = world.wallets[1].clone();

@@ -204,10 +204,10 @@ impl Party {
         self.watchers.clear();
         if let Some(name) = backup {
             let unknown = || RunError::Unknown { kind: "backup", name: name.to_owned() };
-            let bytes = self.backups.get(name).ok_or_else(unknown)?;
+            let bytes = self.backups.get(name).cloned().ok_or_else(unknown)?;
             self.lives = self.lives.saturating_add(1);
             let store = self.open_store()?;
-            drop(import(store, self.id, &self.options.config, bytes)?);
+            drop(import(store, self.id, &self.options.config, &bytes)?);
         }
         self.start(ground, now)
     }

@@ -15,7 +15,7 @@ use super::event::WalletEvent;
 use super::host::{BoxFuture, HostError, Movable};
 use super::keeper::{Keeper, KeeperRead, KeeperWork, Step, StepError};
 use super::outside::{Done, Outside};
-use super::waiters::Waiters;
+use super::waiters::{Place, Waiters};
 
 /// Inputs that share one write at most.
 const MERGED_INPUTS: usize = 256;
@@ -147,7 +147,7 @@ impl Shared {
                 return Poll::Ready(found);
             }
             place.wait(cx.waker());
-            self.crank();
+            self.crank(&place);
             answer().map_or(Poll::Pending, Poll::Ready)
         })
         .await
@@ -201,7 +201,7 @@ impl Shared {
 
     /// Does what can be done now. Only one does it at a time; who comes meanwhile makes it go round once more. What is not
     /// ready wakes all who wait, when it is: it is not asked again in here, since it may want its turn of the executor.
-    fn crank(&self) {
+    fn crank(&self, place: &Place) {
         {
             let mut state = self.lock();
             if state.cranking {
@@ -231,7 +231,7 @@ impl Shared {
         }
         std::mem::forget(turning);
         if moved {
-            self.waiters.wake_all();
+            self.waiters.wake_others(Some(place));
         }
     }
 

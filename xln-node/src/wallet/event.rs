@@ -9,6 +9,7 @@ use super::host::{HostError, SignRequest};
 
 /// What happened. Everything but the failures of the host itself is durable when it is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every caller's way")]
 pub enum WalletEvent {
     /// What the machine reports of its channels.
     Channel(Event),

@@ -134,14 +134,3 @@ pub trait EventListener: MaybeSend {
     /// Return soon, and do not wait here for a call of the same wallet.
     fn on_event(&self, event: WalletEvent);
 }
-
-/// What `window.ethereum`, or an HTTP client, offers of a chain's node.
-#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
-#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
-pub trait Rpc: MaybeSend {
-    /// One request as in EIP-1193: the parameters as JSON text, and the `result` as JSON text.
-    ///
-    /// # Errors
-    /// What the node or the way to it reports.
-    async fn request(&self, method: String, params: String) -> Result<String, HostError>;
-}

@@ -35,7 +35,7 @@ pub use event::{Agreed, CallRequest, WalletEvent};
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::SystemClock;
 pub use host::{
-    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, Rpc, SignRequest,
+    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, SignRequest,
 };
 pub use info::{
     ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo,

@@ -126,11 +126,12 @@ impl Outside {
                 self.event(WalletEvent::Submit { effect: id, action: action.clone(), call });
             }
             Effect::Sign { peer, purpose, digest } => {
-                if self.asked.insert(id) {
-                    let request = SignRequest { peer: *peer, purpose: purpose.clone(), digest: *digest };
-                    self.event(WalletEvent::SignRequested { effect: id, request: request.clone() });
-                    self.questions.push_back((id, request));
+                if !self.asked.insert(id) {
+                    return;
                 }
+                let request = SignRequest { peer: *peer, purpose: purpose.clone(), digest: *digest };
+                self.event(WalletEvent::SignRequested { effect: id, request: request.clone() });
+                self.questions.push_back((id, request));
             }
             // A kind of effect that this code does not know stays in the outbox.
             _ => {}

@@ -20,9 +20,18 @@ impl Waiters {
         Place { waiters: Arc::clone(self), number: wakers.0 }
     }
 
-    /// Something has moved: let them look.
+    /// Something has moved: let all look.
     pub(super) fn wake_all(&self) {
-        let wakers = std::mem::take(&mut self.wakers.lock().unwrap_or_else(PoisonError::into_inner).1);
+        self.wake_others(None);
+    }
+
+    /// Something has moved: let all look but the one who moved it, and looks anyway.
+    pub(super) fn wake_others(&self, mover: Option<&Place>) {
+        let wakers = {
+            let mut waiting = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = mover.and_then(|place| waiting.1.remove_entry(&place.number));
+            std::mem::replace(&mut waiting.1, own.into_iter().collect())
+        };
         for waker in wakers.into_values() {
             waker.wake();
         }

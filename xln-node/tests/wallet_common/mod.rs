@@ -105,7 +105,9 @@ pub(crate) fn all_rows(disk: &Disk) -> Vec<Row> {
 
 /// What is on its way: from, to, bytes.
 #[derive(Clone, Default)]
-pub(crate) struct Mail(pub(crate) Arc<Mutex<VecDeque<(EntityId, EntityId, Vec<u8>)>>>);
+pub(crate) struct Mail(pub(crate) Arc<Mutex<VecDeque<Letter>>>);
+
+pub(crate) type Letter = (EntityId, EntityId, Vec<u8>);
 
 pub(crate) struct Sink {
     pub(crate) from: EntityId,
@@ -148,7 +150,7 @@ impl World {
 
     pub(crate) fn host(&self, entity: EntityId, signer: WalletSigner, store: SlowKv) -> WalletHost {
         let sink = Sink { from: entity, mail: self.mail.clone(), polls: 0 };
-        WalletHost::new(Arc::new(store), Arc::new(sink), signer, Arc::clone(&self.clock) as Arc<dyn Clock>)
+        WalletHost::new(Arc::new(store), Arc::new(sink), signer, self.clock.clone())
     }
 
     pub(crate) async fn open(&self, number: u8, store: SlowKv) -> Result<Wallet, WalletError> {
@@ -160,15 +162,18 @@ impl World {
         self.wallets.iter().find(|wallet| wallet.entity() == *entity).cloned()
     }
 
-    /// Awaits something while the mail is carried; panics if nothing moves any more.
+    /// Awaits something while the mail is carried and every wallet is driven; panics if nothing moves any more.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         block_on(async {
             let mut future = pin!(future);
-            for _ in 0..1000 {
+            for _ in 0..10_000 {
                 if let Poll::Ready(done) = futures::poll!(future.as_mut()) {
                     return done;
                 }
                 self.deliver().await;
+                for wallet in &self.wallets {
+                    let _ = futures::FutureExt::now_or_never(wallet.run());
+                }
             }
             panic!("nothing moves any more");
         })
