@@ -106,6 +106,7 @@ pub enum ChangeKind {
 
 /// What a machine asks to be done on chain, in its own entity's name.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct ChainAction {
     /// Where.
     pub key: SubchannelKey,
@@ -117,6 +118,11 @@ pub struct ChainAction {
 
 /// A call of a Depository or a SubcontractProvider.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 pub enum ChainCall {
     /// Executes a co-signed diff.
     CooperativeUpdate {
@@ -134,6 +140,7 @@ pub enum ChainCall {
         /// Its expiry.
         expiry: UnixSeconds,
         /// The encoded body.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         body: Vec<u8>,
         /// Left's signature.
         left: Signature,
@@ -147,6 +154,7 @@ pub enum ChainCall {
         /// The state.
         evidence: Evidence,
         /// The starter's fills, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         fills: Vec<u8>,
     },
     /// Starts a dispute with the empty state.
@@ -161,6 +169,7 @@ pub enum ChainCall {
         /// The dispute.
         dispute: DisputeFact,
         /// The non-starter's fills, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         fills: Vec<u8>,
     },
     /// Shows a newer state: by the non-starter, or by anyone if `both`.
@@ -170,6 +179,7 @@ pub enum ChainCall {
         /// The newer state.
         evidence: Evidence,
         /// The non-starter's fills, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         fills: Vec<u8>,
         /// Use both signatures instead of the caller's role.
         both: bool,
@@ -179,10 +189,13 @@ pub enum ChainCall {
         /// The dispute.
         dispute: DisputeFact,
         /// The encoded body.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         body: Vec<u8>,
         /// The starter's fills, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         starter_fills: Vec<u8>,
         /// The non-starter's fills, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         answerer_fills: Vec<u8>,
     },
     /// Puts a secret into the registry.
@@ -203,6 +216,7 @@ pub enum ChainCall {
         /// Chain time from which the fact counts.
         not_before: UnixSeconds,
         /// What is asked.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         question: Vec<u8>,
     },
 }

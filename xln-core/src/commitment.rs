@@ -51,6 +51,11 @@ pub struct SubchannelCommitment {
 
 /// All that a Depository needs to know of a signed state: what a party keeps to defend itself.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct Evidence {
     /// Which subchannel.
     pub key: SubchannelKey,
@@ -59,6 +64,7 @@ pub struct Evidence {
     /// Nonce of the state.
     pub nonce: Nonce,
     /// The encoded proof body.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
     pub body: Vec<u8>,
     /// Merkle path from the subchannel's leaf to the root.
     pub path: Vec<Hash>,

@@ -18,6 +18,8 @@ pub mod limits;
 pub mod machine;
 pub mod proof;
 pub mod route;
+#[cfg(feature = "serde")]
+mod serde_text;
 pub mod state;
 pub mod subcontract;
 pub mod transition;

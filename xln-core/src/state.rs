@@ -62,6 +62,7 @@ pub struct Subchannel {
 
 /// Balances, limits and holds of one token in one subchannel, in its base unit.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct TokenState {
     /// Who added it.
     pub added_by: Side,
@@ -83,6 +84,11 @@ pub struct TokenState {
 
 /// A pending subcontract.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 pub enum Pending {
     /// A payment that a secret settles.
     Payment(Payment),
@@ -106,6 +112,7 @@ impl Pending {
 
 /// A conditional payment (HTLC).
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Payment {
     /// Who pays.
     pub payer: Side,
@@ -120,6 +127,7 @@ pub struct Payment {
     /// Last second at which it can be settled.
     pub expiry: UnixSeconds,
     /// Opaque routing layers for the receiver.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
     pub onion: Vec<u8>,
     /// Chain time of the reveal that SyncChain recorded.
     pub revealed_at: Option<UnixSeconds>,
@@ -127,6 +135,7 @@ pub struct Payment {
 
 /// A swap offer of one side, filled by the other.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Swap {
     /// Who offers.
     pub maker: Side,
@@ -157,6 +166,7 @@ impl Swap {
 /// A pending subcontract of a registered instrument: its terms, and what the instrument says of them, kept beside them so
 /// that holds and facts need no instrument.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Subcontract {
     /// Who added it.
     pub author: Side,
@@ -167,6 +177,7 @@ pub struct Subcontract {
     /// The tokens that it may move, in the instrument's order, all different.
     pub tokens: Vec<TokenId>,
     /// What the instrument reads, here and on chain.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
     pub terms: Vec<u8>,
     /// What each side may still lose, per token in the order of `tokens`.
     pub holds: Vec<Hold>,
@@ -178,6 +189,7 @@ pub struct Subcontract {
 
 /// A fact that a pending subcontract waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Ask {
     /// Its name in the registry on chain.
     pub key: Hash,
@@ -203,6 +215,7 @@ impl Subcontract {
 
 /// A settlement or close whose signatures may be out.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct OpenSettlement {
     /// Its channel-local id.
     pub id: u64,
@@ -216,6 +229,11 @@ pub struct OpenSettlement {
 
 /// What an open settlement does on chain.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 pub enum SettlementAction {
     /// A co-signed diff; the channel stays open.
     Update(SettlementUpdate),

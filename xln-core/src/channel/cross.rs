@@ -31,6 +31,11 @@ const MAX_FOLLOWED: usize = MAX_CROSS_SWAPS + MAX_PENDING * MAX_SUBCHANNELS;
 
 /// An amount of a token in one subchannel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct CrossSum {
     /// Which subchannel.
     pub key: SubchannelKey,
@@ -42,6 +47,11 @@ pub struct CrossSum {
 
 /// One lock of a cross-chain swap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct CrossLeg {
     /// What is locked.
     pub sum: CrossSum,
@@ -51,6 +61,11 @@ pub struct CrossLeg {
 
 /// What the initiator of a cross-chain swap asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct CrossSwapOffer {
     /// The initiator's lock. It expires later than the other by the gap at least.
     pub give: CrossLeg,
@@ -64,6 +79,11 @@ pub struct CrossSwapOffer {
 
 /// What a responder lets its peer begin, once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct CrossSwapConsent {
     /// What the peer gives.
     pub receive: CrossSum,

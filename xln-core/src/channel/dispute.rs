@@ -9,12 +9,19 @@ use crate::types::{DisputeFact, Hash, Nonce, SubchannelKey, TokenId};
 
 /// What a party gives with its start or answer: the encoded fills of the peer's swap offers, or nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Default, wincode::SchemaRead, wincode::SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields, default)
+)]
 pub struct Arguments {
     /// A state to show instead of the latest one.
     pub evidence: Option<Evidence>,
     /// Encoded fills, at most `MAX_FILLS`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
     pub fills: Vec<u8>,
     /// The body to reveal, if this node does not hold it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::maybe_bytes"))]
     pub body: Option<Vec<u8>>,
 }
 

@@ -11,11 +11,16 @@ use crate::types::{Hash, HashKind, Secret, SubchannelKey};
 
 /// How a payment ended.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", content = "value", rename_all = "camelCase")
+)]
 pub enum End {
     /// Its beneficiary took it with the secret.
     Settled(Secret),
     /// Its beneficiary gave it up, with what it says to the sender, or nothing.
-    Failed(Vec<u8>),
+    Failed(#[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))] Vec<u8>),
     /// Its payer took it back after the expiry.
     TakenBack,
 }
@@ -23,6 +28,7 @@ pub enum End {
 /// A payment that has left a channel by an agreed block. One that a close on chain ended is not among them: the registry says
 /// what became of it.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Ended {
     /// In which subchannel.
     pub key: SubchannelKey,

@@ -22,6 +22,11 @@ use crate::wire::{Part, RejectReason};
 
 /// What a node promises and expects in all its channels.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields, default)
+)]
 pub struct ChannelConfig {
     /// Depositories that this node accepts.
     pub depositories: Vec<AcceptedDepository>,
@@ -45,11 +50,17 @@ pub struct ChannelConfig {
     /// its layer has expired; while a peer has used up its share, what it brings fails as busy. One takes about 200 bytes.
     pub max_onions: u32,
     /// What it does with payments over several hops; none leaves them to the application.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub routing: Option<RoutingPolicy>,
 }
 
 /// A Depository that a node accepts, pinned with what it was found to promise.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct AcceptedDepository {
     /// Which one.
     pub key: SubchannelKey,
@@ -141,6 +152,11 @@ impl Default for ChannelConfig {
 
 /// What a signature is for; a remote signer is asked with it.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 pub enum Purpose {
     /// My block in flight.
     Proposal,
@@ -153,6 +169,7 @@ pub enum Purpose {
         /// Hash of the refused block.
         block_hash: Hash,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serde_text::message"))]
         reason: RejectReason,
         /// The smallest height of a replacement.
         min_height: u64,
@@ -179,6 +196,11 @@ pub struct SignedNonce {
 
 /// What became durable and the application wants to know.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 pub enum Event {
     /// A block was agreed.
     Committed {
@@ -201,6 +223,7 @@ pub enum Event {
         /// Which one.
         command: CommandId,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serde_text::message"))]
         error: CommandError,
     },
     /// Something from a peer was refused by name; nothing changed.
@@ -208,6 +231,7 @@ pub enum Event {
         /// From whom.
         from: EntityId,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serde_text::message"))]
         reason: Rejection,
     },
     /// The peer refused a block of mine for good.
@@ -215,6 +239,7 @@ pub enum Event {
         /// Which peer.
         peer: EntityId,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serde_text::message"))]
         reason: RejectReason,
     },
     /// The peer has not answered in time: its signed states stay live, so think of a dispute.
@@ -280,6 +305,7 @@ pub enum Event {
         /// The hash that locked both.
         hash: Hash,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serde_text::message"))]
         reason: CrossSwapError,
     },
     /// One leg of a cross-chain swap has moved without the other: someone let a deadline pass. Or this node has lost the
@@ -349,6 +375,7 @@ pub enum Rejection {
 
 /// Why a subchannel is frozen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum Freeze {
     /// A start or close stands in a block, confirmed or not.
     Sighted,

@@ -30,6 +30,7 @@ pub(super) const MAX_QUEUED: usize = 8192;
 
 /// Names a command for its whole life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CommandId(pub u64);
 
 /// Why a command is refused. A refusal changes nothing and halts nothing.

@@ -187,10 +187,16 @@ pub enum Action {
 
 /// Names an effect for its whole life, also over restarts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EffectId(pub u64);
 
 /// Something to be done outside. Effects run at least once; what receives them is idempotent.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every caller's way")]
 pub enum Effect {
@@ -199,6 +205,7 @@ pub enum Effect {
         /// To whom.
         to: EntityId,
         /// What.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         bytes: Vec<u8>,
     },
     /// Do something on chain. Stays in the outbox until completed.

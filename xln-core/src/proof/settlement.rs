@@ -9,6 +9,11 @@ use crate::types::{AMOUNT_BOUND, Side, TokenId};
 
 /// The content of a co-signed update.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields, default)
+)]
 pub struct SettlementUpdate {
     /// What moves, tokens strictly ascending.
     pub diffs: Vec<TokenDiff>,
@@ -18,6 +23,11 @@ pub struct SettlementUpdate {
 
 /// What moves in one token, in its base unit, each below `2^127` in absolute value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct TokenDiff {
     /// The token.
     pub token: TokenId,
@@ -40,6 +50,11 @@ impl TokenDiff {
 
 /// A debt between the two that is forgiven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct Forgiven {
     /// The token.
     pub token: TokenId,

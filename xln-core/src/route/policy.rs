@@ -39,6 +39,11 @@ pub struct Equivalence {
 
 /// A payment that a node expects and settles by itself when it arrives: the recipient's side of an invoice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct ExpectedPayment {
     /// Where: the subchannel, of whatever channel.
     pub key: SubchannelKey,

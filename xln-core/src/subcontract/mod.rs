@@ -33,6 +33,7 @@ pub struct Terms<'a> {
 
 /// The worst case of one token, in its base unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Hold {
     /// The most that left may lose: the largest decrease of delta.
     pub left: u128,
@@ -64,6 +65,7 @@ pub struct Question {
 
 /// What a recorded fact says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Answer {
     /// Chain time at which it was recorded first.
     pub at: UnixSeconds,

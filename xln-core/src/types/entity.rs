@@ -121,6 +121,7 @@ impl fmt::Debug for EntityId {
 
 /// One of the two ends of a channel. Left has the smaller [`EntityId`] as raw bytes, in every layer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub enum Side {
     /// The smaller id.
     Left,
@@ -147,6 +148,7 @@ impl Side {
 
 /// The two entities of a channel in their fixed order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Pair {
     left: EntityId,
     right: EntityId,

@@ -8,6 +8,7 @@ use super::{Address, ChainId, EntityId, Hash, HashKind, Secret, Side, TokenId, U
 
 /// One block of one chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct ChainPoint {
     /// The chain.
     pub chain: ChainId,
@@ -21,6 +22,7 @@ pub struct ChainPoint {
 
 /// Collateral and ondelta of one token, in its base unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct TokenFact {
     /// The token.
     pub token: TokenId,
@@ -32,6 +34,7 @@ pub struct TokenFact {
 
 /// A running dispute, as the Depository's `Dispute` struct.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct DisputeFact {
     /// Nonce of the shown state, 0 for the empty state.
     pub nonce: u64,
@@ -53,6 +56,7 @@ pub struct DisputeFact {
 
 /// All facts of one subchannel at one block, tokens ascending.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct SubchannelFacts {
     /// How often it was closed on chain.
     pub epoch: u32,

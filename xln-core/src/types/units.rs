@@ -82,6 +82,7 @@ impl Secret {
 
 /// Which function a hashlock uses (`docs/protocol.md` section 4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub enum HashKind {
     /// keccak256, kind 0 of the registry.
     Keccak256,
@@ -112,14 +113,17 @@ impl HashKind {
 
 /// An EIP-155 chain id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChainId(pub u64);
 
 /// A token's number in one Depository; 0 is the chain's native coin.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TokenId(pub u32);
 
 /// Unix time in seconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {
@@ -139,6 +143,7 @@ impl UnixSeconds {
 /// Orders all signed states of a channel: `2 * height + (1 if proposed by left)` (`docs/protocol.md` section 5). At equal
 /// height what left proposed outranks what right proposed, so an agreed block always beats the one abandoned for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, SchemaRead, SchemaWrite)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nonce(pub u64);
 
 impl Nonce {
@@ -155,6 +160,11 @@ impl Nonce {
 
 /// The part of a channel that one Depository on one chain enforces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct SubchannelKey {
     /// The chain.
     pub chain: ChainId,

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The npm package: build, or everything that it needs, or its tests.
+#   scripts/wasm.sh setup   target, npm packages, Chromium
+#   scripts/wasm.sh build   xln-wasm/npm/dist
+#   scripts/wasm.sh records logs of the scenarios, for the tests
+#   scripts/wasm.sh sizes   what a page downloads, against its bounds
+#   scripts/wasm.sh test    all of it: setup, build, sizes, tests in Node and Chromium
+#   scripts/wasm.sh bench   beside noble, viem and ethers
+source "$(dirname "$0")/env.sh"
+npm=xln-wasm/npm
+# Without these the cryptography counts in 64-bit words, which wasm32 multiplies in software.
+flags='--cfg cpubits="32"'
+# What Node 20 and every browser of the last years understand; more would not load there.
+features=(--enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
+  --enable-reference-types --enable-multivalue)
+
+setup() {
+  say "wasm: target and packages"
+  rustup target add wasm32-unknown-unknown
+  stamp=$npm/node_modules/.lock-installed
+  if ! cmp -s $npm/package-lock.json $stamp; then
+    npm ci --prefix $npm --no-audit --no-fund --ignore-scripts
+    cp $npm/package-lock.json $stamp
+  fi
+  if ! command -v chromium >/dev/null && command -v apt-get >/dev/null; then
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends chromium
+  fi
+}
+
+# compile NAME CARGO_FLAGS…: one module with its JavaScript, in build/src/NAME.
+compile() {
+  name=$1
+  shift
+  RUSTFLAGS="$flags" cargo build -p xln-wasm --lib --profile wasm --target wasm32-unknown-unknown "$@"
+  cargo run -q -p xln-wasm-bindgen -- "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm/xln_wasm.wasm" \
+    "$npm/build/bindgen/$name" xln
+  mkdir -p $npm/build/src/"$name"
+  node $npm/node_modules/binaryen/bin/wasm-opt -O3 "${features[@]}" \
+    "$npm/build/bindgen/$name/xln_bg.wasm" -o "$npm/build/src/$name/xln_bg.wasm"
+}
+
+build() {
+  say "wasm: modules"
+  rm -rf $npm/build $npm/dist
+  compile full
+  compile lite --no-default-features
+  say "wasm: package"
+  node $npm/scripts/package.js
+}
+
+# The logs of all scenarios and the roots that they give natively, for the tests.
+records() {
+  say "wasm: logs of the scenarios"
+  rm -rf $npm/build/records
+  cargo run -q -p xln-node --bin xln -- scenario --json --records $npm/build/records examples/scenarios/*.json >/dev/null
+}
+
+sizes() {
+  say "wasm: sizes"
+  node $npm/scripts/sizes.js
+}
+
+case "${1:-test}" in
+  setup) setup ;;
+  build) setup && build ;;
+  records) records ;;
+  sizes) sizes ;;
+  bench) node $npm/bench/crypto.js ;;
+  test)
+    setup
+    build
+    sizes
+    records
+    say "wasm: tests"
+    npm --prefix $npm test
+    ;;
+  *) sed -n 2,8p "$0" >&2 && exit 2 ;;
+esac

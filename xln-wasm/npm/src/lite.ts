@@ -1,0 +1,2 @@
+export { XlnError } from './errors.js';
+export * from './lite/api.js';
