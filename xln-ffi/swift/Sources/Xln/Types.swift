@@ -143,6 +143,9 @@ public struct Secret: HexBytes, CustomDebugStringConvertible {
     public var debugDescription: String { description }
 }
 
+extension XlnError: CustomStringConvertible {}
+extension HostError: CustomStringConvertible {}
+
 extension XlnError: LocalizedError {
     public var errorDescription: String? { description }
 }
