@@ -269,7 +269,7 @@ impl Channel {
         self.revealing.retain(|(key, id)| pending(key, id));
         self.secrets.retain(|(key, id), _| pending(key, id));
         self.ended.retain(|(key, id)| pending(key, id));
-        self.paused.retain(|(key, id), _| pending(key, id));
+        self.refused_ends.retain(|(key, id), _| pending(key, id));
     }
 
     /// The SyncChain transitions that a block of mine should carry, and whether each is reason enough for a block. The
