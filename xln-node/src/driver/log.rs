@@ -60,7 +60,13 @@ impl<S: Storage> StoreLog<S> {
         self.oldest = after.saturating_add(1);
         let from = record_key(self.oldest);
         for row in rows(&self.storage, &[RECORD], Some(&from), PAGE_ROWS) {
-            stored.records.push(Record::decode(&row?.1)?);
+            let (key, bytes) = row?;
+            let record = Record::decode(&bytes)?;
+            // In another's place it would be read now, and stay there when a snapshot replaces it.
+            if key != record_key(record.seq) {
+                return Err(codec::CodecError::Malformed.into());
+            }
+            stored.records.push(record);
         }
         self.newest = stored.records.last().map_or(after, |r| r.seq);
         if stored.from_backup {
