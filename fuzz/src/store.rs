@@ -27,7 +27,7 @@ pub fn store_open(bytes: &[u8]) {
 
 /// A backup is taken as it is, or with its checksum put right, so that what stands behind it is reached.
 fn backup(bytes: &[u8]) {
-    let checked = [&bytes[..], &xln_merkle::keccak256(bytes)].concat();
+    let checked = [bytes, &xln_merkle::keccak256(bytes)].concat();
     for bytes in [bytes, &checked] {
         if let Ok(store) = import(MemoryStore::new(), id(0), &options().config, bytes) {
             open_and_use(store);

@@ -37,7 +37,10 @@ use xln_core::transition::{Transition, TransitionError};
 use xln_core::types::*;
 use xln_core::wire::{Message, Part, Reject, RejectReason};
 
-const ALL: [(&str, fn(&[u8])); 6] = [
+/// What a target runs.
+type Run = fn(&[u8]);
+
+const ALL: [(&str, Run); 6] = [
     ("message_decode", message_bounded),
     ("record_decode", fuzz::record_decode),
     ("snapshot_restore", fuzz::snapshot_restore),

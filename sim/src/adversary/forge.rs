@@ -257,9 +257,9 @@ impl Ground<'_> {
             0 => self.pay(1 << 120),
             1 => Transition::SetCreditLimit { key, token, limit: u128::MAX },
             2 | 3 => {
-                let (gain, loss) = (random.random_range(1..50), random.random_range(1..50));
-                let (left, right) = if self.me.is_left() { (gain, -loss) } else { (-loss, gain) };
-                let diffs = vec![TokenDiff { token, left, right, ondelta: -gain }];
+                let (gain, loss) = (random.random_range(1..50_i128), random.random_range(-50..0_i128));
+                let (left, right) = if self.me.is_left() { (gain, loss) } else { (loss, gain) };
+                let diffs = vec![TokenDiff { token, left, right, ondelta: loss }];
                 Transition::ProposeSettlement { key, update: SettlementUpdate { diffs, forgiven: Vec::new() }, expiry }
             }
             _ => Transition::RemoveToken { key, token },

@@ -33,8 +33,8 @@ pub(crate) struct Options {
     /// Where the choices begin.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many rounds of deviation in all.
-    #[arg(long, default_value_t = 20_000)]
+    /// How many rounds of deviation in all, at least as many as there are deviations.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(40..))]
     rounds: u32,
     /// A few rounds only, each deviation at least once.
     #[arg(long)]

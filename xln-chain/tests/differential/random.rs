@@ -1,8 +1,6 @@
 //! Numbers that look random and are the same on every run (SplitMix64), or that bytes have chosen, and what is interesting
 //! about amounts.
 
-#![allow(dead_code, reason = "the test has seeds, a fuzzer has bytes")]
-
 pub enum Random {
     Seeded(u64),
     /// The rest of the bytes, the last one first. Behind their end all is zero.
@@ -14,10 +12,12 @@ impl Random {
         Self::Seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678))
     }
 
+    #[allow(dead_code, reason = "the test has seeds, a fuzzer has bytes")]
     pub fn chosen(bytes: &[u8]) -> Self {
         Self::Chosen(bytes.iter().rev().copied().collect())
     }
 
+    #[allow(dead_code, reason = "the test has seeds, a fuzzer has bytes")]
     pub fn is_spent(&self) -> bool {
         matches!(self, Self::Chosen(rest) if rest.is_empty())
     }

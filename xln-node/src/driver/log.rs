@@ -94,7 +94,12 @@ impl Stored {
         }
         let after = stored.snapshot.as_ref().map_or(0, |s| s.seq);
         for (key, value) in scan(&[RECORD], &record_key(after.saturating_add(1)))? {
-            stored.records.push(Record::decode(&unseal(&key, value)?)?);
+            let record = Record::decode(&unseal(&key, value)?)?;
+            // In another's place it would be read now, and stay there when a snapshot replaces it.
+            if key != record_key(record.seq) {
+                return Err(codec::CodecError::Malformed.into());
+            }
+            stored.records.push(record);
         }
         let newest = stored.records.last().map_or(after, |record| record.seq);
         let last = checked(LAST)?.map_or(Ok(0), |bytes| {
