@@ -60,7 +60,8 @@ pub(crate) fn build(options: &Options, mutants: &[Mutant]) -> Result<Built, Box<
             if let Some(other) = others.first() {
                 return Err(format!("an error that no mutant explains:\n{other}").into());
             }
-            let viable: BTreeSet<usize> = made.values().flat_map(|m| &m.written).flat_map(|w| w.mutants.clone()).collect();
+            let viable: BTreeSet<usize> =
+                made.values().flat_map(|m| &m.written).flat_map(|w| w.mutants.clone()).collect();
             return Ok(Built { viable: viable.into_iter().collect(), tests: tests(options)? });
         }
     }

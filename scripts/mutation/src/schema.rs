@@ -125,7 +125,14 @@ impl<'a> Writer<'a> {
     }
 
     /// `before` the expression and `after` it.
-    fn wrap(&mut self, at: Range<usize>, numbers: Vec<usize>, before: String, inner: impl FnOnce(&mut Self), after: Vec<Part>) {
+    fn wrap(
+        &mut self,
+        at: Range<usize>,
+        numbers: Vec<usize>,
+        before: String,
+        inner: impl FnOnce(&mut Self),
+        after: Vec<Part>,
+    ) {
         let group = self.group(numbers);
         self.edit(at.start..at.start, 1, vec![Part::Begin(group), Part::Text(before)]);
         inner(self);

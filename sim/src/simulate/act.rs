@@ -73,7 +73,9 @@ impl World {
             Kind::Empty => self.empty(who, peer, key),
             Kind::Cheat => self.cheat(who, peer, key, c),
             Kind::Snatch => self.snatch(who, peer, key, c),
-            Kind::Deposit => self.on_chain(who, c, Operation::Deposit { token, amount: u128::from(c % 500 + 1) << UNIT }),
+            Kind::Deposit => {
+                self.on_chain(who, c, Operation::Deposit { token, amount: u128::from(c % 500 + 1) << UNIT })
+            }
             Kind::Withdraw => {
                 self.on_chain(who, c, Operation::Withdraw { token, amount: u128::from(c % 100 + 1) << UNIT })
             }
@@ -214,7 +216,8 @@ impl World {
     }
 
     fn cancel(&mut self, who: usize, b: u32) -> Did {
-        let locks: Vec<_> = self.pending(who).into_iter().filter(|(.., p, _)| matches!(p, Pending::Payment(_))).collect();
+        let locks: Vec<_> =
+            self.pending(who).into_iter().filter(|(.., p, _)| matches!(p, Pending::Payment(_))).collect();
         let Some((peer, key, id, ..)) = pick(&locks, b) else { return Ok(false) };
         self.propose(who, peer, Transition::CancelPayment { key, id })
     }
@@ -256,7 +259,8 @@ impl World {
         };
         let hops: Vec<Hop> = path[1..].iter().map(hop).collect();
         let session = xln_core::proof::body_hash(&hash.0).0;
-        let route = Route::new(&hops, amount, &Lock { kind: KIND, hash, expiry }, &session).map_err(|e| e.to_string())?;
+        let route =
+            Route::new(&hops, amount, &Lock { kind: KIND, hash, expiry }, &session).map_err(|e| e.to_string())?;
         self.routes.insert(hash, self.parties[last].id);
         let action = Action::Propose { transition: route.payment, submit: false };
         self.command(who, path[1], action, Some(Mark::Lock(hash)))
@@ -352,12 +356,16 @@ impl World {
     /// Shows what the peer has proposed and this side has not answered.
     fn snatch(&mut self, who: usize, peer: usize, key: SubchannelKey, c: u32) -> Did {
         let (id, starter) = (self.parties[peer].id, self.side(who, peer));
-        let Some(channel) = self.parties[who].node.as_ref().and_then(|node| node.channel(&id)) else { return Ok(false) };
+        let Some(channel) = self.parties[who].node.as_ref().and_then(|node| node.channel(&id)) else {
+            return Ok(false);
+        };
         let tip = channel.tip();
         let messages = self.links.get(&(peer, who)).into_iter().flat_map(|link| link.queue.iter().chain(&link.past));
         for part in messages.filter_map(|bytes| Message::decode(bytes).ok()).flat_map(|message| message.parts) {
             let Part::Proposal { block, signature } = part else { continue };
-            let Ok(state) = xln_core::block::apply_block(&tip.state, &tip.commitment.state_hash, &block) else { continue };
+            let Ok(state) = xln_core::block::apply_block(&tip.state, &tip.commitment.state_hash, &block) else {
+                continue;
+            };
             if block.proposer == starter || state.nonce <= tip.state.nonce {
                 continue;
             }

@@ -227,8 +227,7 @@ impl Book {
                 if !self.added.insert((by, *hash)) {
                     return Err(format!("{by:?} has locked twice under {hash}"));
                 }
-                let (id, lock) =
-                    (self.id(), Open::Lock { payer: by, token: *token, amount: *amount, hash: *hash });
+                let (id, lock) = (self.id(), Open::Lock { payer: by, token: *token, amount: *amount, hash: *hash });
                 self.part(key)?.open.insert(id, lock);
             }
             Transition::SettlePayment { key, id, .. } => {
@@ -350,8 +349,12 @@ impl Book {
 
     /// A state was enforced that was not agreed: what it brought has happened.
     pub(crate) fn enforce(&mut self, key: &SubchannelKey, nonce: Nonce) -> Found {
-        let blocks: Vec<Arc<Block>> =
-            self.seen.values().filter(|b| b.nonce() == Ok(nonce) && b.prev_block_hash == self.head.1).cloned().collect();
+        let blocks: Vec<Arc<Block>> = self
+            .seen
+            .values()
+            .filter(|b| b.nonce() == Ok(nonce) && b.prev_block_hash == self.head.1)
+            .cloned()
+            .collect();
         let [block] = blocks.as_slice() else { return Ok(()) };
         let mut copy = self.clone();
         for transition in block.transitions.iter().filter(|t| t.key() == Some(key)) {

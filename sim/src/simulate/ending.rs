@@ -52,7 +52,8 @@ impl World {
 
     fn tell(&mut self, who: usize, peer: usize, transitions: Vec<Transition>) -> Found {
         let peer = self.parties[peer].id;
-        let command = |transition| Input::Command(Command { peer, action: Action::Propose { transition, submit: false } });
+        let command =
+            |transition| Input::Command(Command { peer, action: Action::Propose { transition, submit: false } });
         self.feed(who, transitions.into_iter().map(command).collect())?;
         self.settle()
     }
@@ -181,7 +182,8 @@ impl World {
         let exempt = |id: &EntityId| self.restored && self.parties[self.frail].id == *id;
         for ((id, hash), (got, paid)) in &sums {
             let is_sender = self.books.values().any(|book| {
-                let of = |side: Side| book.pair.entity(side) == *id && book.issues.contains_key(&(side, Mark::Lock(*hash)));
+                let of =
+                    |side: Side| book.pair.entity(side) == *id && book.issues.contains_key(&(side, Mark::Lock(*hash)));
                 of(Side::Left) || of(Side::Right)
             });
             if !is_sender && !exempt(id) && paid > got {

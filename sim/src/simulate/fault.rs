@@ -168,7 +168,8 @@ impl World {
     }
 
     fn replay(&mut self, from: usize, to: usize, c: u32) -> Did {
-        let past: Vec<_> = self.links.get(&(from, to)).map(|link| link.past.iter().cloned().collect()).unwrap_or_default();
+        let past: Vec<_> =
+            self.links.get(&(from, to)).map(|link| link.past.iter().cloned().collect()).unwrap_or_default();
         let Some(bytes) = pick(&past, c) else { return Ok(false) };
         if !self.parties[to].is_up(self.now) {
             return Ok(false);
@@ -222,7 +223,8 @@ impl World {
         }
         self.kill(who, 1)?;
         let party = &mut self.parties[who];
-        let store = import(Arc::new(MemoryStore::new()), party.id, &party.config(), &backup).map_err(|e| e.to_string())?;
+        let store =
+            import(Arc::new(MemoryStore::new()), party.id, &party.config(), &backup).map_err(|e| e.to_string())?;
         party.store = store;
         party.life += 1;
         self.restored = true;
@@ -244,4 +246,3 @@ impl World {
         self.start(who).map(|()| true)
     }
 }
-

@@ -431,14 +431,12 @@ impl Ledger {
             proof::Batch::Payments(items) => items.as_slice(),
             _ => &[],
         });
-        let timely = |item: &&proof::PaymentItem| {
-            self.secrets.get(&(item.kind, item.hash)).is_some_and(|at| *at <= item.expiry)
-        };
+        let timely =
+            |item: &&proof::PaymentItem| self.secrets.get(&(item.kind, item.hash)).is_some_and(|at| *at <= item.expiry);
         let paid = items.filter(timely).map(|item| item.hash).collect();
         let body_hash = proof::body_hash(bytes);
         out.closing = Some(Closing { pair: *pair, dispute, epoch: ended, body, body_hash, paid });
     }
-
 }
 
 fn signed(amount: u128) -> i128 {

@@ -112,14 +112,18 @@ impl Report {
     fn print(&self) {
         let tally = &self.tally;
         println!("{} steps in {} worlds, {} agreed blocks", tally.total(), tally.worlds, tally.blocks);
-        for (name, counts) in [("scheduler", &tally.events), ("chain calls", &tally.calls), ("reports", &tally.reports)] {
+        for (name, counts) in [("scheduler", &tally.events), ("chain calls", &tally.calls), ("reports", &tally.reports)]
+        {
             let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
             println!("{name}: {}", counts.join(", "));
         }
         let count = |kind| tally.steps.get(kind).copied().unwrap_or_default();
         let steps: Vec<String> = KINDS.iter().map(|(kind, word, _)| format!("{word} {}", count(kind))).collect();
         println!("script: {}; {} without occasion", steps.join(", "), tally.idle);
-        println!("{} inputs, {} commands refused, {} deaths of a failed store", tally.inputs, tally.refused, tally.deaths);
+        println!(
+            "{} inputs, {} commands refused, {} deaths of a failed store",
+            tally.inputs, tally.refused, tally.deaths
+        );
     }
 }
 

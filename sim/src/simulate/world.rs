@@ -9,7 +9,9 @@ use xln_core::chain::{ChainAction, ChainCall};
 use xln_core::channel::{CommandError, Event};
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Effect, Effects, Input, InputOutcome};
-use xln_core::types::{DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds};
+use xln_core::types::{
+    DisputeFact, EntityId, Hash, HashKind, Nonce, Pair, Secret, Side, SubchannelKey, TokenId, UnixSeconds,
+};
 use xln_core::wire::{Message, Part};
 use xln_node::driver::NodeError;
 use xln_storage::FaultStore;
@@ -414,7 +416,14 @@ impl World {
         self.tally.call(&action.call);
         let operation = Operation::Act(Box::new(action.clone()));
         let (submitted, not_before) = (self.now, self.now);
-        self.chains[index].waiting.push(Tx { by: who, entity, operation, cause: Some((life, id)), submitted, not_before });
+        self.chains[index].waiting.push(Tx {
+            by: who,
+            entity,
+            operation,
+            cause: Some((life, id)),
+            submitted,
+            not_before,
+        });
         Ok(())
     }
 
@@ -462,12 +471,8 @@ impl World {
         for (pair, dispute) in due {
             let Some(body) = self.exhibits.get(&dispute.body_hash).cloned() else { continue };
             let Some(who) = self.index(&pair.entity(dispute.starter)) else { continue };
-            let call = ChainCall::FinalizeDispute {
-                dispute,
-                body,
-                starter_fills: Vec::new(),
-                answerer_fills: Vec::new(),
-            };
+            let call =
+                ChainCall::FinalizeDispute { dispute, body, starter_fills: Vec::new(), answerer_fills: Vec::new() };
             self.submit(who, index, Operation::Act(Box::new(ChainAction { key, pair, call })));
         }
     }
