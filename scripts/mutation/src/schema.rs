@@ -270,7 +270,7 @@ impl<'ast> Visit<'ast> for Writer<'_> {
         let not_gone = gone.first().map(|(number, _)| format!("!{}", on(*number)));
         let numbers: Vec<usize> = gone.iter().chain(&forced).map(|(number, _)| *number).collect();
         match (guard, numbers.is_empty()) {
-            (_, true) => return visit::visit_arm(self, node),
+            (_, true) => visit::visit_arm(self, node),
             (None, false) => {
                 let end = node.pat.span().byte_range().end;
                 let group = self.group(numbers);

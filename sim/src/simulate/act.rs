@@ -43,8 +43,8 @@ impl World {
         let Step { kind, a, b, c } = *step;
         let who = at(a, self.parties.len());
         let Some(peer) = pick(&self.neighbours(who), b) else { return Ok(false) };
-        let key = key_of(usize::from(c % 4 == 0));
-        let token = if c % 3 == 0 { EUR } else { USD };
+        let key = key_of(usize::from(c.is_multiple_of(4)));
+        let token = if c.is_multiple_of(3) { EUR } else { USD };
         match kind {
             Kind::Pay => self.pay(who, peer, key, token, c),
             Kind::Burst => self.burst(who, key, c),
@@ -97,7 +97,7 @@ impl World {
     }
 
     fn on_chain(&mut self, who: usize, c: u32, operation: Operation) -> Did {
-        self.submit(who, usize::from(c % 4 == 0), operation);
+        self.submit(who, usize::from(c.is_multiple_of(4)), operation);
         Ok(true)
     }
 
@@ -211,7 +211,7 @@ impl World {
             _ => None,
         });
         let Some((peer, key, id, hash)) = pick(&direct.collect::<Vec<_>>(), b) else { return Ok(false) };
-        let secret = if c % 16 == 0 { Secret([9; 32]) } else { self.secrets[&hash] };
+        let secret = if c.is_multiple_of(16) { Secret([9; 32]) } else { self.secrets[&hash] };
         self.propose(who, peer, Transition::SettlePayment { key, id, secret })
     }
 
@@ -245,7 +245,7 @@ impl World {
         let secret = self.secret();
         let (hash, expiry) = (secret.hash(KIND), self.later(1500 + u64::from(c % 3000)));
         let last = path[path.len() - 1];
-        if c % 6 > 0 && self.up(last) {
+        if !c.is_multiple_of(6) && self.up(last) {
             let payment = ExpectedPayment { key, token, amount, kind: KIND, secret, until: expiry };
             self.feed(last, vec![Input::Expect(payment)])?;
         }
@@ -268,7 +268,7 @@ impl World {
 
     fn offer(&mut self, who: usize, peer: usize, key: SubchannelKey, c: u32) -> Did {
         let give = self.amount(c % 40 + 1);
-        let (give_token, want_token) = if c % 2 == 0 { (USD, EUR) } else { (EUR, USD) };
+        let (give_token, want_token) = if c.is_multiple_of(2) { (USD, EUR) } else { (EUR, USD) };
         let (want, min_fill, expiry) = (give / 3 + 7, give / 10, self.later(3000));
         self.propose(who, peer, Transition::OfferSwap { key, give_token, give, want_token, want, min_fill, expiry })
     }
@@ -283,7 +283,7 @@ impl World {
 
     fn fill(&mut self, who: usize, b: u32, c: u32) -> Did {
         let Some((peer, key, id, remaining)) = self.offers(who, false, b) else { return Ok(false) };
-        let fill = if c % 2 == 0 { remaining } else { remaining * u128::from(c) / 10_000 };
+        let fill = if c.is_multiple_of(2) { remaining } else { remaining * u128::from(c) / 10_000 };
         self.propose(who, peer, Transition::FillSwap { key, id, fill })
     }
 
@@ -305,12 +305,12 @@ impl World {
             (_, false) => (-x, x, 0),
         };
         let update = SettlementUpdate { diffs: vec![TokenDiff { token, left, right, ondelta }], forgiven: Vec::new() };
-        if c % 3 == 2 && c % 4 > 0 {
+        if c % 3 == 2 && !c.is_multiple_of(4) {
             self.command(peer, who, Action::Consent { key, update: update.clone() }, None)?;
         }
         let expiry = self.later(900 + u64::from(c % 900));
         let transition = Transition::ProposeSettlement { key, update, expiry };
-        self.command(who, peer, Action::Propose { transition, submit: c % 8 > 0 }, None)
+        self.command(who, peer, Action::Propose { transition, submit: !c.is_multiple_of(8) }, None)
     }
 
     pub(crate) fn open(&mut self, who: usize, peer: usize, key: SubchannelKey, token: TokenId) -> Did {
@@ -378,7 +378,7 @@ impl World {
                 evidence.left = Some(signature);
             }
             // And, now and then, falls silent.
-            if c % 2 == 0 && self.cut.insert((who.min(peer), who.max(peer))) {
+            if c.is_multiple_of(2) && self.cut.insert((who.min(peer), who.max(peer))) {
                 self.disconnect(who, peer)?;
             }
             return self.start_behind(who, peer, key, ChainCall::StartDispute { starter, evidence, fills: Vec::new() });

@@ -262,7 +262,7 @@ impl Book {
                     part.open.insert(*id, Open::Offer { maker, give, offered, want, wanted, left });
                 }
                 // Rounded up, as one divides by hand.
-                let price = (fill * wanted + offered - 1) / offered;
+                let price = (fill * wanted).div_ceil(offered);
                 self.coin(key, give)?.offdelta += signed(maker, *fill);
                 self.coin(key, want)?.offdelta += signed(by, price);
             }

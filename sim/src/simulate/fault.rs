@@ -15,7 +15,7 @@ use super::world::{MAX_OUTAGE_S, World};
 impl World {
     pub(crate) fn suffer(&mut self, kind: Kind, who: usize, peer: usize, (b, c): (u32, u32)) -> Did {
         let seconds = u64::from(c) % MAX_OUTAGE_S;
-        let index = usize::from(c % 2 == 0);
+        let index = usize::from(c.is_multiple_of(2));
         match kind {
             Kind::Deliver => self.deliver_any(b.wrapping_mul(31).wrapping_add(c)),
             Kind::Flush => {
@@ -139,7 +139,7 @@ impl World {
             _ => 1 + u64::from(c % 12),
         };
         // Long silence is the exception: messages arrive while time passes.
-        if seconds > 20 && c % 4 > 0 {
+        if seconds > 20 && !c.is_multiple_of(4) {
             let parts = seconds / 120 + 1;
             for _ in 0..parts {
                 self.settle()?;
@@ -158,7 +158,7 @@ impl World {
         };
         // Half of the time in the last bytes, where signatures are.
         let len = bytes.len();
-        let place = if c % 2 == 0 { len - 1 - (c as usize / 2) % len.min(64) } else { c as usize % len };
+        let place = if c.is_multiple_of(2) { len - 1 - (c as usize / 2) % len.min(64) } else { c as usize % len };
         bytes[place] ^= 1 << (b % 8);
         if !self.parties[to].is_up(self.now) {
             return Ok(false);

@@ -11,6 +11,7 @@ use xln_storage::{Row, Storage, StorageError, WriteBatch, WriteOp};
 use super::party::{Party, Store};
 use super::refusal::RunError;
 use super::world::World;
+use crate::driver::log::unseal;
 use crate::wallet::replay;
 
 /// What was written of one life's log.
@@ -36,8 +37,12 @@ impl Tape {
         let first = taped.records.is_empty();
         for op in ops {
             match op {
-                WriteOp::Put { key, value } if key.starts_with(b"r") => taped.records.push(value.clone()),
-                WriteOp::Put { key, value } if key == b"s" && first => taped.snapshot = Some(value.clone()),
+                WriteOp::Put { key, value } if key.starts_with(b"r") => {
+                    taped.records.extend(unseal(key, value.clone()));
+                }
+                WriteOp::Put { key, value } if key == b"s" && first => {
+                    taped.snapshot = unseal(key, value.clone()).ok();
+                }
                 _ => {}
             }
         }

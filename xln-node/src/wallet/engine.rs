@@ -120,6 +120,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(clippy::arc_with_non_send_sync, reason = "a page has one thread; the same code serves many elsewhere")
+    )]
     pub(super) fn new(entity: EntityId, keeper: Keeper, outside: Outside) -> Arc<Self> {
         let slot = Slot::Idle(Box::new(keeper));
         let state = State { slot, cranking: false, queue: VecDeque::new(), outside };
