@@ -31,7 +31,7 @@ fresh() {
     rm -rf "$copy/contracts/artifacts" && cp -a "$root/contracts/artifacts" "$copy/contracts/"
     # An instrument that the tests of two crates share.
     mkdir -p "$copy/examples" && cp -a "$root/examples/own_instrument" "$copy/examples/"
-    rm -rf "$copy/fuzz/src" && cp -a "$root/fuzz/src" "$copy/fuzz/"
+    rm -rf "$copy/fuzz/src" "$copy/fuzz/corpus" && cp -a "$root/fuzz/src" "$root/fuzz/corpus" "$copy/fuzz/"
     cp "$root/rust-toolchain.toml" "$root/clippy.toml" "$root/Cargo.lock" "$copy/"
     sed "s/^members = .*/members = [\"${crates// /\", \"}\"]/" "$root/Cargo.toml" > "$copy/Cargo.toml"
 }
