@@ -292,7 +292,8 @@ impl<O: Outbox, C: Mempool> Sender<O, C> {
             return Ok(());
         }
         let fees = match gap.paid {
-            Some(paid) => self.raised(paid).await?,
+            // What cannot be raised is handed over again: the node may have forgotten it.
+            Some(paid) => Some(self.raised(paid).await?.unwrap_or(paid)),
             None if self.chain.pending_nonce(account).await? > nonce => None,
             None => Some(self.capped(self.chain.fees().await?)),
         };
@@ -322,8 +323,11 @@ impl<O: Outbox, C: Mempool> Sender<O, C> {
         Ok(own.map_or(used, |own| own.max(used)).max(self.unused))
     }
 
+    /// Fees within the limit. What could not be raised once more below it is the limit: nodes want a tenth more of a
+    /// replacement, so anything between would be the last offer.
     fn capped(&self, fees: Fees) -> Fees {
-        let max = fees.max.min(self.config.max_fee);
+        let next = fees.max.saturating_add(fees.max.saturating_mul(LEAST_BUMP_PERCENT).div_ceil(100)).saturating_add(1);
+        let max = if next > self.config.max_fee { self.config.max_fee } else { fees.max };
         Fees { max, priority: fees.priority.min(max) }
     }
 

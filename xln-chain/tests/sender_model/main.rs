@@ -322,6 +322,36 @@ fn a_missing_receipt_is_no_reason_to_do_it_again() {
     assert_eq!(model.pool.0.lock().unwrap().done().count(), 1);
 }
 
+/// Whatever fee the first one is, the last one is the limit: nothing between can be replaced by it any more.
+#[test]
+fn the_limit_is_offered_in_full() {
+    for base_fee in [1, 17_000, 18_181, 18_182, 18_183, 19_999, 20_000] {
+        let mut model = Model::new();
+        model.state(|state| (state.base_fee, state.censored) = (base_fee, true));
+        model.run(Op::Submit);
+        for _ in 0..200 {
+            model.state(pool::State::mine);
+            model.drive();
+        }
+        assert_eq!(model.pool.0.lock().unwrap().seen.last().unwrap().max, CONFIG.max_fee, "from {base_fee}");
+    }
+}
+
+/// What fills a gap is forgotten by the node when nothing more can be offered for it: it is handed over again.
+#[test]
+fn a_forgotten_filler_is_handed_over_again() {
+    let mut model = Model::new();
+    model.state(|state| state.base_fee = CONFIG.max_fee / 2);
+    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)].into_iter().for_each(|op| model.run(op));
+    for _ in 0..=CONFIG.stall_blocks {
+        model.state(pool::State::mine);
+        model.drive();
+    }
+    assert!(model.pool.0.lock().unwrap().pool.contains_key(&0), "the gap is being filled");
+    model.run(Op::Forget);
+    model.finish();
+}
+
 /// A block that is dropped for good with somebody else's transaction leaves a nonce that nobody uses: it is filled.
 #[test]
 fn a_gap_before_the_actions_is_filled() {
