@@ -52,6 +52,8 @@ pub(crate) struct Party {
     /// How often it was restored from a backup.
     pub(crate) life: u32,
     pub(crate) backup: Option<Vec<u8>>,
+    /// When it was restored from a backup last.
+    pub(crate) restored_at: Option<u64>,
     /// It may have missed events: it died over a write that was kept.
     pub(crate) deaf: bool,
     pub(crate) watchers: [Watcher; 2],
@@ -73,6 +75,7 @@ impl Party {
             ahead_s,
             life: 0,
             backup: None,
+            restored_at: None,
             deaf: false,
             watchers: Default::default(),
         }

@@ -199,6 +199,12 @@ impl Layout {
         put(&mut self.riding, &kept_key(name), bytes);
     }
 
+    /// What the application kept for a step that failed does not ride with another one.
+    pub(crate) fn drop_kept(&mut self) {
+        let ops = std::mem::take(&mut self.riding).into_ops().into_iter();
+        self.riding = ops.filter(|op| !matches!(op, WriteOp::Put { key, .. } if key.first() == Some(&KEPT))).collect();
+    }
+
     /// What the next record will put into a row, with its checksum.
     pub(crate) fn riding(&self, row: &[u8]) -> Option<&Vec<u8>> {
         self.riding.ops().iter().rev().find_map(|op| match op {
