@@ -2,8 +2,9 @@
 # Tries the mutants that cargo-mutants finds in the core's money arithmetic and agreement against the core's tests, all of
 # them from one build (scripts/mutation), about N minutes on two cores. Ends with 0 only if every mutant was noticed by a test or
 # is explained in scripts/mutation/explained.txt. What was found so far is kept: run it again and it goes on.
-#   scripts/mutation.sh [--quick] [--again] [FILE...]
+#   scripts/mutation.sh [--quick] [--brief] [--again] [FILE...]
 #     --quick   every 40th mutant, and only the quicker tests
+#     --brief   only tests of less than a second; what they let pass is for --again
 #     --again   after new tests: only mutants that were not noticed before (a last full run without it is the proof)
 #     FILE      below xln-core/src, instead of the default list
 source "$(dirname "$0")/env.sh"
@@ -13,7 +14,8 @@ for argument in "$@"; do
   case $argument in
     --quick) options+=(--every 40 --only-first) ;;
     --again) options+=(--again) ;;
-    -*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --brief) options+=(--below 1000) ;;
+    -*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     *) files+=("$argument") ;;
   esac
 done

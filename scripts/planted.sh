@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 copy=${XLN_PLANTED_DIR:-${TMPDIR:-/tmp}/xln-planted}
-seconds=${XLN_PLANTED_SECONDS:-120}
+seconds=${XLN_PLANTED_SECONDS:-60}
 steps=${XLN_PLANTED_STEPS:-1000000}
 # Cargo takes the copy's crates for the tree's own: faults must not get among what is built of the tree.
 export CARGO_TARGET_DIR=${XLN_PLANTED_TARGET:-$copy/target} CARGO_PROFILE_DEV_DEBUG=0
@@ -82,7 +82,7 @@ for name in none "${names[@]}"; do
             */0) echo "not found  $name ($one)" ;;
             */1)
                 found[$one]=$((found[$one] + 1))
-                echo "found      $name ($one): $(grep -m1 -E '^(BROKEN|FOUND|finding|seed)' "$copy/$one.log" || tail -1 "$copy/$one.log")" ;;
+                echo "found      $name ($one): $(grep -m1 -E '^(BROKEN|FOUND|finding|seed)' "$copy/$one.log" || tail -1 "$copy/$one.log")" | cut -c 1-200 ;;
             *) echo "BROKEN     $name: $one ended with $outcome"; tail -5 "$copy/$one.log"; broken=$((broken + 1)) ;;
         esac
     done

@@ -51,6 +51,9 @@ pub(crate) struct Options {
     /// Runs no other binaries than the first ones.
     #[arg(long)]
     only_first: bool,
+    /// Only tests that take less than so many milliseconds: what they do not notice goes through all of them with `--again`.
+    #[arg(long)]
+    below: Option<u64>,
     /// Tries again what an earlier run did not find red, whatever has changed since.
     #[arg(long)]
     again: bool,

@@ -63,7 +63,7 @@ struct Case<'a> {
 pub(crate) fn run(options: &Options, mutants: &[Mutant], built: &Built) -> Result<bool, Box<dyn Error>> {
     let results = options.copy.join("results.tsv");
     let known = known(options, &results, &built.fingerprint)?;
-    let (cases, reached) = survey(options, built)?;
+    let (cases, reached) = survey(options, mutants.len(), built)?;
     let total: Duration = cases.iter().map(|case| case.took).sum();
     println!("{} tests are green without a mutant, {} s", cases.len(), total.as_secs());
 
@@ -144,7 +144,40 @@ type Reached = BTreeMap<usize, Vec<usize>>;
 
 /// Runs every test by itself without a mutant: which mutants it comes by, and how long it takes. A test that does not come by
 /// a mutant cannot notice it. For each mutant the tests, the quickest first.
-fn survey<'b>(options: &Options, built: &'b Built) -> Result<(Vec<Case<'b>>, Reached), Box<dyn Error>> {
+fn survey<'b>(options: &Options, mutants: usize, built: &'b Built) -> Result<(Vec<Case<'b>>, Reached), Box<dyn Error>> {
+    let (path, key) = (options.copy.join("survey.tsv"), format!("{} {mutants}", built.fingerprint));
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let mut done: Vec<(Case<'_>, Vec<usize>)> = Vec::new();
+    if text.lines().next() == Some(&key) {
+        done.extend(text.lines().skip(1).filter_map(|line| read_case(built, line)));
+    }
+    if done.is_empty() {
+        done = survey_now(options, built)?;
+        let line = |(case, numbers): &(Case<'_>, Vec<usize>)| {
+            let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            format!("{}\t{}\t{}\t{}\n", case.took.as_millis(), case.test.name, case.name, numbers.join(" "))
+        };
+        fs::write(path, format!("{key}\n{}", done.iter().map(line).collect::<String>()))?;
+    }
+    done.sort_by_key(|(case, _)| case.took);
+    let mut reached = Reached::new();
+    for (index, (_, numbers)) in done.iter().enumerate() {
+        for number in numbers {
+            reached.entry(*number).or_default().push(index);
+        }
+    }
+    Ok((done.into_iter().map(|(case, _)| case).collect(), reached))
+}
+
+fn read_case<'b>(built: &'b Built, line: &str) -> Option<(Case<'b>, Vec<usize>)> {
+    let mut parts = line.split('\t');
+    let took = Duration::from_millis(parts.next()?.parse().ok()?);
+    let (binary, name) = (parts.next()?, parts.next()?.to_owned());
+    let test = built.tests.iter().find(|test| test.name == binary)?;
+    Some((Case { test, name, took }, parts.next()?.split_whitespace().filter_map(|n| n.parse().ok()).collect()))
+}
+
+fn survey_now<'b>(options: &Options, built: &'b Built) -> Result<Vec<(Case<'b>, Vec<usize>)>, Box<dyn Error>> {
     let mut all = Vec::new();
     for test in &built.tests {
         let output = Command::new(&test.path).args(["--list", "--format", "terse"]).output()?;
@@ -182,19 +215,13 @@ fn survey<'b>(options: &Options, built: &'b Built) -> Result<(Vec<Case<'b>>, Rea
     if let Some(error) = failure.into_inner().unwrap_or_else(|e| e.into_inner()) {
         return Err(error.into());
     }
-    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
-    done.sort_by_key(|(case, _)| case.took);
-    let mut reached = Reached::new();
-    for (index, (_, numbers)) in done.iter().enumerate() {
-        for number in numbers {
-            reached.entry(*number).or_default().push(index);
-        }
-    }
-    Ok((done.into_iter().map(|(case, _)| case).collect(), reached))
+    Ok(done.into_inner().unwrap_or_else(|e| e.into_inner()))
 }
 
 fn verdict(options: &Options, cases: &[Case<'_>], of: &[usize], number: usize) -> Result<Verdict, Box<dyn Error>> {
-    for case in of.iter().filter_map(|index| cases.get(*index)) {
+    let brief = options.below.map(Duration::from_millis);
+    let cases = of.iter().filter_map(|index| cases.get(*index));
+    for case in cases.filter(|case| brief.is_none_or(|brief| case.took < brief)) {
         // Processor time, which no other load on the machine uses up.
         let seconds = case.took.as_secs().saturating_mul(10).saturating_add(20).min(options.timeout);
         let by = || format!("{} {}", case.test.name, case.name);
