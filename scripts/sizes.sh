@@ -4,10 +4,9 @@ source "$(dirname "$0")/env.sh"
 bound_kib=3072
 
 say "library for phones, built for this machine"
-cargo build -p xln-ffi --profile mobile
-built="$CARGO_TARGET_DIR/mobile/libxln_ffi"
-library="$built.so"
-[ -e "$library" ] || library="$built.dylib"
+native=$(XLN_PROFILE=mobile scripts/library.sh)
+library="$native/libxln_ffi.so"
+[ -e "$library" ] || library="$native/libxln_ffi.dylib"
 stripped=$(mktemp)
 trap 'rm -f "$stripped"' EXIT
 strip -x -o "$stripped" "$library" 2>/dev/null || strip --strip-unneeded -o "$stripped" "$library"

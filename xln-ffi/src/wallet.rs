@@ -14,6 +14,7 @@ use crate::error::XlnError;
 use crate::events::{Agreed, WalletEvent};
 use crate::hosts::{Clock, EventListener, Host, KvStore, SteadyClock, Transport, WalletSigner, system_clock};
 use crate::info::{ChannelInfo, Deadline, PendingEffect};
+use crate::proofs::StoredLog;
 use crate::types::*;
 
 /// One entity's channels. It is safe to call from any thread; calls are taken one after another. A call that is cancelled
@@ -116,12 +117,21 @@ impl Wallet {
         Ok(self.0.tick().await?)
     }
 
-    /// Takes facts of a chain, in order.
+    /// Takes facts of a chain, in order, and bytes to be kept in the same write: a watcher's cursor.
     ///
     /// # Errors
     /// As `connected`.
-    pub async fn handle_facts(&self, facts: Vec<ChainFact>) -> Result<(), XlnError> {
-        Ok(self.0.handle_facts(facts, None).await?)
+    #[uniffi::method(default(keep = None))]
+    pub async fn handle_facts(&self, facts: Vec<ChainFact>, keep: Option<Kept>) -> Result<(), XlnError> {
+        Ok(self.0.handle_facts(facts, keep.map(|Kept { name, bytes }| (name, bytes))).await?)
+    }
+
+    /// What was kept last under a name.
+    ///
+    /// # Errors
+    /// As `connected`.
+    pub async fn kept(&self, name: String) -> Result<Option<Vec<u8>>, XlnError> {
+        Ok(self.0.kept(&name).await?)
     }
 
     /// An action on chain came to its end: done, or failed for good.
@@ -477,6 +487,14 @@ impl Wallet {
     /// `Unusable`; as `connected`.
     pub async fn history(&self, peer: EntityId) -> Result<Vec<Evidence>, XlnError> {
         Ok(self.0.history(peer).await?)
+    }
+
+    /// The log that the store holds, every row checked: `replay` takes it, here or elsewhere.
+    ///
+    /// # Errors
+    /// `Store` if the store fails or a row is damaged; as `connected`.
+    pub async fn log(&self) -> Result<StoredLog, XlnError> {
+        Ok(self.0.log().await?)
     }
 
     /// What falls due, soonest first.

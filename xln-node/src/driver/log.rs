@@ -78,7 +78,7 @@ fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
 
 impl Stored {
     /// Reads everything that a restore needs: `get` gives a row, `scan` all rows under a prefix from a key on, in order.
-    fn load<E>(
+    pub(crate) fn load<E>(
         get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, E>,
         scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Row>, E>,
     ) -> Result<Self, LogError>
