@@ -325,6 +325,75 @@ fn a_clock_that_has_come_is_no_deadline() {
     assert!(net.parties[1].machine.poll_timeout().unwrap() > net.now);
 }
 
+/// Other things wake a node too: a block in flight waits for its own time all the same.
+#[test]
+fn a_tick_for_something_else_says_nothing_early() {
+    let mut net = net(100);
+    net.connect();
+    net.block += 1;
+    let point = ChainPoint { number: net.block + 5, ..net.point() };
+    net.submit(1, vec![pay(1)]).remove(0).unwrap();
+    let facts = facts(0, 0, (0, 0));
+    let sync = Transition::SyncChain { key: KEY, point, facts, reveals: vec![], recorded: vec![] };
+    let mut block = net.forge(0, vec![sync]);
+    block.timestamp = net.now.plus(MAX_CLOCK_DRIFT_S + 2);
+    assert!(net.inject_block(0, block).is_empty());
+    net.now = net.now.plus(2);
+    assert_eq!(net.parties[1].machine.poll_timeout(), Some(net.now), "the deferred block's clock");
+    net.stage(1, vec![Input::Tick]);
+    assert!(net.channel(1).is_in_flight());
+    assert!(net.taken().is_empty());
+}
+
+/// The peer says a block again that was acknowledged: it lacks the Ack, and then also what came after it.
+#[test]
+fn an_answer_that_is_said_again_brings_what_is_in_flight_too() {
+    let mut net = net(100);
+    net.submit(0, vec![pay(1)]).remove(0).unwrap();
+    let block = proposals(&net.taken()).remove(0);
+    let signature = net.parties[0].signer.sign_digest(&net.digest(0, &block)).unwrap();
+    let part = Part::Proposal { block: block.into(), signature };
+    assert_eq!(acks(&net.inject(0, part.clone())), 1);
+    net.submit(1, vec![pay(2)]).remove(0).unwrap();
+    let mine = net.taken();
+    let answer = net.inject(0, part);
+    assert_eq!(acks(&answer), 1);
+    assert_eq!(proposals(&answer), proposals(&mine));
+}
+
+/// What is no good answer to the block in flight is reported by name.
+#[test]
+fn a_wrong_ack_is_reported() {
+    let mut net = net(100);
+    net.submit(0, vec![pay(3)]).remove(0).unwrap();
+    let block = proposals(&net.taken()).remove(0);
+    let (height, block_hash) = (block.height, block.hash().unwrap());
+    let good = net.parties[1].signer.sign_digest(&net.digest(0, &block)).unwrap();
+    let wrong = net.parties[1].signer.sign_digest(&Hash([1; 32])).unwrap();
+    net.inject(1, Part::Ack { height: height + 1, block_hash, signature: good });
+    assert_eq!(net.rejections(0), [Rejection::NotInFlight]);
+    net.inject(1, Part::Ack { height, block_hash, signature: wrong });
+    assert!(matches!(net.rejections(0)[1..], [Rejection::Signature(_)]));
+}
+
+/// A state with both signatures is taken over also while a block of mine is in flight that outranks it: the peer may still
+/// show mine, so that it stays live.
+#[test]
+fn what_a_state_that_is_taken_over_does_not_outrank_stays_live() {
+    let mut net = net(100);
+    net.submit(0, vec![pay(10)]).remove(0).unwrap();
+    let (mine, signed) = (proposals(&net.taken()).remove(0), net.channel(0).max_signed());
+    let mut state = step(net.state(1), Side::Right, net.now, vec![pay(7)]).unwrap();
+    assert!(state.nonce < signed);
+    state.height = mine.height;
+    let digest = xln_core::commitment::Commitment::of(&state).unwrap().digest;
+    let [left, right] = [0, 1].map(|i: usize| net.parties[i].signer.sign_digest(&digest).unwrap());
+    net.inject(1, Part::StateReply { state: state.clone(), left, right });
+    assert_eq!(net.state(0), &state);
+    assert!(net.channel(0).live().any(|live| live.state.nonce == signed));
+    assert_eq!(net.channel(0).max_signed(), signed);
+}
+
 /// A command is checked at the time that its block would have: never before the last agreed one, also if this side's clock
 /// is behind the peer's.
 #[test]
@@ -378,8 +447,10 @@ fn a_restore_gives_up_every_command_and_says_so() {
     commands.extend(net.submit(0, vec![pay(2), pay(3)]).into_iter().map(Result::unwrap));
     net.wire.clear();
     assert_eq!(net.channel(0).queued(), 2);
+    let signed = net.channel(0).max_signed();
     net.stage(0, vec![Input::RestoredFromBackup]);
     assert_eq!(net.channel(0).queued(), 0);
+    assert!(net.channel(0).live().any(|live| live.state.nonce == signed), "the peer may show what was in flight");
     let events = net.parties[0].events.iter();
     let told: Vec<_> = events
         .filter_map(|e| match e {
