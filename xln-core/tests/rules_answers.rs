@@ -13,13 +13,16 @@
 
 mod common;
 use common::*;
+use xln_core::block::{Block, apply_block};
 use xln_core::chain::ChangeKind;
 use xln_core::channel::{CommandError, Event, Rejection};
+use xln_core::commitment::Commitment;
 use xln_core::limits::*;
-use xln_core::machine::{Input, Machine, Record};
+use xln_core::machine::{Context, Input, Machine, Record};
+use xln_core::state::ChannelState;
 use xln_core::transition::{Transition, TransitionError as E};
 use xln_core::types::*;
-use xln_core::wire::{Part, RejectReason};
+use xln_core::wire::{Message, Part, RejectReason};
 
 fn net(limit: u128) -> Net {
     let mut net = two();
@@ -103,6 +106,10 @@ fn past_the_refusals_that_are_remembered_no_block_is_judged() {
     assert!(net.inject_block(0, good).is_empty());
     assert_eq!(net.rejections(1).last(), Some(&Rejection::Busy));
     assert_eq!(net.channel(1), &before);
+    // Anything that is agreed forgets them, since it outranks what was refused.
+    net.run(1, memo(2));
+    let good = net.forge(0, vec![memo(3)]);
+    assert_eq!(acks(&net.inject_block(0, good)), 1);
 }
 
 /// While its own signature over a block is being made, a node judges no other block: it could end up signing both.
@@ -234,7 +241,8 @@ fn the_last_ack_is_for_a_peer_that_is_behind() {
     net.run(0, pay(1));
     let Part::Reestablish { height, state_hash, .. } = position(&net, 0) else { panic!() };
     let claim = |height| Part::Reestablish { height, block_hash: Hash([1; 32]), state_hash, reply: false };
-    assert_eq!(acks(&net.inject(0, claim(height - 1))), 1);
+    let behind = net.inject(0, claim(height - 1));
+    assert_eq!((acks(&behind), asks(&behind)), (1, 0), "and asks for nothing");
     assert_eq!(acks(&net.inject(0, claim(height))), 0);
 }
 
@@ -361,6 +369,44 @@ fn an_answer_that_is_said_again_brings_what_is_in_flight_too() {
     assert_eq!(proposals(&answer), proposals(&mine));
 }
 
+/// Ends of what was agreed are known for a while: a late answer to something older is one to nothing.
+#[test]
+fn late_acks_are_known_for_sixteen_blocks() {
+    let mut net = net(100);
+    let signature = net.channel(0).tip().right.clone().unwrap();
+    let mut agreed = vec![(net.state(0).height, net.state(0).block_hash)];
+    for i in 0..20 {
+        net.run(0, memo(i));
+        agreed.push((net.state(0).height, net.state(0).block_hash));
+    }
+    for (age, (height, block_hash)) in agreed.into_iter().rev().enumerate() {
+        let count = net.rejections(0).len();
+        net.inject(1, Part::Ack { height, block_hash, signature: signature.clone() });
+        assert_eq!(net.rejections(0).len() - count, usize::from(age > 16), "{age} blocks ago");
+    }
+}
+
+/// Both sides report what was agreed and by whom, and give out the evidence of every subchannel for whoever keeps it.
+#[test]
+fn what_is_agreed_is_reported_with_its_evidence() {
+    for author in 0..2 {
+        let mut net = net(100);
+        let block = net.forge(author, vec![pay(1)]);
+        let signature = net.parties[author].signer.sign_digest(&net.digest(author, &block)).unwrap();
+        let part = Part::Proposal { block: block.clone().into(), signature };
+        let bytes = Message { channel: net.pair().channel_key(), parts: vec![part] }.encode().unwrap();
+        let (from, now) = (net.id(author), net.now);
+        let party = &mut net.parties[1 - author];
+        let cx = Context { now, signer: &party.signer };
+        let staged = party.machine.stage(&cx, vec![Input::Message { from, bytes }]).unwrap();
+        let effects = staged.commit(&mut party.log).unwrap();
+        let told = Event::Committed { peer: from, height: block.height, proposer: side(author) };
+        assert!(effects.events().contains(&told));
+        let evidence = party.machine.channel(&from).unwrap().tip().evidence(&KEY).unwrap();
+        assert_eq!(effects.agreed(), [(from, evidence)]);
+    }
+}
+
 /// What is no good answer to the block in flight is reported by name.
 #[test]
 fn a_wrong_ack_is_reported() {
@@ -376,6 +422,240 @@ fn a_wrong_ack_is_reported() {
     assert!(matches!(net.rejections(0)[1..], [Rejection::Signature(_)]));
 }
 
+/// A block of mine that the peer ignored while its own was in flight is said again with the refusal of that one.
+#[test]
+fn a_refusal_brings_what_is_in_flight_too() {
+    let mut net = net(100);
+    net.submit(1, vec![pay(1)]).remove(0).unwrap();
+    let mine = proposals(&net.taken());
+    let block = net.forge(0, vec![foreign(1)]);
+    let answer = net.inject_block(0, block);
+    assert_eq!((rejects(&answer), proposals(&answer)), (vec![RejectReason::Policy { index: 0 }], mine));
+}
+
+/// A block that waits gives way to the one that the peer says later, also if that is refused.
+#[test]
+fn a_deferred_block_gives_way_to_a_later_one() {
+    let mut net = net(100);
+    let mut ahead = net.forge(0, vec![pay(1)]);
+    ahead.timestamp = net.now.plus(MAX_CLOCK_DRIFT_S + 5);
+    assert!(net.inject_block(0, ahead).is_empty());
+    assert!(net.parties[1].machine.poll_timeout().is_some());
+    let block = net.forge(0, vec![foreign(1)]);
+    assert_eq!(rejects(&net.inject_block(0, block)).len(), 1);
+    assert_eq!(net.parties[1].machine.poll_timeout(), None);
+    net.now = net.now.plus(6);
+    net.stage(1, vec![Input::Tick]);
+    assert!(net.taken().is_empty());
+}
+
+/// What waits for the chain is given up when half of the peer's patience is over, and not looked at before.
+#[test]
+fn a_block_that_waits_for_the_chain_has_half_of_the_peers_patience() {
+    let mut net = net(100);
+    net.block += 1;
+    let (facts, point) = (facts(0, 0, (0, 0)), ChainPoint { number: net.block + 5, ..net.point() });
+    let block = net.forge(0, vec![Transition::SyncChain { key: KEY, point, facts, reveals: vec![], recorded: vec![] }]);
+    assert!(net.inject_block(0, block).is_empty());
+    let patience = net.parties[1].machine.config().peer_timeout_s / 2;
+    let until = net.now.plus(patience + 1);
+    assert_eq!(net.parties[1].machine.poll_timeout(), Some(until));
+    net.now = until;
+    net.stage(1, vec![Input::Tick]);
+    assert_eq!(rejects(&net.taken()), [RejectReason::FactsDiffer { index: 0 }]);
+}
+
+/// Once a lower block of the peer's is agreed, the heights that its refused ones used up are free again.
+#[test]
+fn heights_of_refused_blocks_are_free_after_the_next_agreed_one() {
+    let mut net = net(100);
+    let height = net.state(1).height;
+    let mut bad = net.forge(0, vec![foreign(1)]);
+    bad.height += 10;
+    assert_eq!(rejects(&net.inject_block(0, bad)).len(), 1);
+    let good = net.forge(0, vec![memo(1)]);
+    assert_eq!(acks(&net.inject_block(0, good)), 1);
+    net.submit(1, vec![pay(1)]).remove(0).unwrap();
+    assert_eq!(proposals(&net.taken())[0].height, height + 2);
+}
+
+/// A refusal that is not by the peer, or asks for more than the gap, is reported by name.
+#[test]
+fn a_wrong_refusal_is_reported() {
+    let mut net = net(100);
+    net.submit(0, vec![pay(3)]).remove(0).unwrap();
+    let block = proposals(&net.taken()).remove(0);
+    let far = net.reject_of(1, &block, RejectReason::HeightTooLow, block.height + MAX_HEIGHT_GAP + 1);
+    let mut forged = net.reject_of(1, &block, RejectReason::HeightTooLow, block.height + 1);
+    if let Part::Reject(reject) = &mut forged {
+        reject.signature = net.parties[0].signer.sign_digest(&Hash([3; 32])).unwrap();
+    }
+    net.inject(1, far);
+    assert_eq!(net.rejections(0), [Rejection::HeightOutOfRange]);
+    net.inject(1, forged);
+    assert!(matches!(net.rejections(0)[1..], [Rejection::Signature(_)]));
+}
+
+/// Whoever was refused without end needs no block of its own once the peer's has outranked everything.
+#[test]
+fn what_the_peer_outranks_needs_no_replacement() {
+    for i in 0..2 {
+        let mut net = net(1000);
+        net.submit(i, vec![pay(5)]).remove(0).unwrap();
+        let mut height = 0;
+        let mut index = Some(0);
+        while let Some(block) = proposals(&net.taken()).pop() {
+            height = block.height;
+            let reason = index.take().map_or(RejectReason::Malformed, |index| RejectReason::Policy { index });
+            let reject = net.reject_of(1 - i, &block, reason, block.height);
+            let message = Message { channel: net.pair().channel_key(), parts: vec![reject] };
+            let from = net.id(1 - i);
+            net.stage(i, vec![Input::Message { from, bytes: message.encode().unwrap() }]);
+        }
+        let mut block = net.forge(1 - i, vec![memo(1)]);
+        block.height = height + 1;
+        let answer = net.inject_block(1 - i, block);
+        assert_eq!((acks(&answer), proposals(&answer)), (1, vec![]));
+    }
+}
+
+/// A restored node has no connection until it is told of one: what it signs at once waits for none.
+#[test]
+fn a_restored_node_has_no_connection() {
+    let mut net = net(100);
+    net.connect();
+    net.stage(1, vec![Input::RestoredFromBackup]);
+    let here = position(&net, 0);
+    net.inject(0, here);
+    assert!(net.channel(1).is_in_flight());
+    assert_eq!(net.parties[1].machine.poll_timeout(), None);
+}
+
+/// Two that were both restored: the one that is behind takes over what the other has, and then both know that they are level.
+#[test]
+fn two_restored_nodes_find_each_other() {
+    let mut net = two();
+    for transition in [open(KEY), Transition::AddToken { key: KEY, token: USD }, memo(1)] {
+        net.run(1, transition);
+    }
+    let backup = net.parties[0].log.records.len();
+    net.run(1, memo(2));
+    let records = net.parties[0].log.records[..backup].iter().map(|r| Record::decode(r).unwrap());
+    net.parties[0].machine = Machine::restore(net.id(0), None, records.collect::<Vec<_>>()).unwrap();
+    net.parties[0].log = MemoryLog::default();
+    for i in 0..2 {
+        net.stage(i, vec![Input::RestoredFromBackup]);
+    }
+    let peer = net.id(1);
+    net.stage(0, vec![Input::Connected { peer }]);
+    net.settle();
+    assert!(!net.channel(0).is_recovering() && !net.channel(1).is_recovering());
+    net.run(0, memo(3));
+    net.agreed();
+}
+
+/// A later state of the peer's with both signatures, as it replies to a node that is behind.
+fn reply(net: &Net, state: &ChannelState) -> Part {
+    let digest = Commitment::of(state).unwrap().digest;
+    let [left, right] = [0, 1].map(|i: usize| net.parties[i].signer.sign_digest(&digest).unwrap());
+    Part::StateReply { state: state.clone(), left, right }
+}
+
+/// What counted on the old parent is over with a state that is taken over: refusals, a block that waited, the last Ack.
+#[test]
+fn a_state_that_is_taken_over_is_a_new_parent() {
+    let mut net = net(100);
+    net.run(1, memo(1));
+    for i in 0..16 {
+        let block = net.forge(1, vec![foreign(i)]);
+        assert_eq!(rejects(&net.inject_block(1, block)).len(), 1);
+    }
+    for i in 0..20 {
+        let block = net.forge(1, vec![memo(i), pay(0)]);
+        net.inject_block(1, block);
+    }
+    let state = step(net.state(0), Side::Right, net.now, vec![pay(7)]).unwrap();
+    let part = reply(&net, &state);
+    net.inject(1, part);
+    assert_eq!(net.state(0), &state);
+    let claim = Part::Reestablish { height: 1, block_hash: Hash([1; 32]), state_hash: Hash([1; 32]), reply: false };
+    assert_eq!(acks(&net.inject(1, claim)), 0, "its Ack is none of this state");
+    let after = |state: &ChannelState, transition| block_on(state, Side::Right, T0, vec![transition]);
+    let sent = |net: &mut Net, block: Block| {
+        let next = apply_block(&state, &state.hash().unwrap(), &block);
+        let digest = Commitment::of(next.as_ref().unwrap_or(&state)).unwrap().digest;
+        let signature = net.parties[1].signer.sign_digest(&digest).unwrap();
+        rejects(&net.inject(1, Part::Proposal { block: block.into(), signature }))
+    };
+    assert_eq!(sent(&mut net, after(&state, pay(0))).len(), 1, "what breaks a rule is answered again");
+    assert_eq!(sent(&mut net, after(&state, foreign(1))), [RejectReason::Policy { index: 0 }]);
+}
+
+#[test]
+fn a_state_that_is_taken_over_ends_the_wait_of_a_block_on_the_old_one() {
+    let mut net = net(100);
+    let mut ahead = net.forge(1, vec![pay(1)]);
+    ahead.timestamp = net.now.plus(MAX_CLOCK_DRIFT_S + 5);
+    assert!(net.inject_block(1, ahead).is_empty());
+    assert!(net.parties[0].machine.poll_timeout().is_some());
+    let state = step(net.state(0), Side::Right, net.now, vec![pay(7)]).unwrap();
+    let part = reply(&net, &state);
+    net.inject(1, part);
+    assert_eq!(net.parties[0].machine.poll_timeout(), None);
+}
+
+/// The first own block on a state that was taken over stands above it, whoever made that one.
+#[test]
+fn the_first_block_on_a_state_that_was_taken_over_stands_above_it() {
+    let mut net = net(100);
+    let mut state = step(net.state(0), Side::Right, net.now, vec![pay(7)]).unwrap();
+    (state.height, state.nonce) = (state.height + 3, Nonce::of(state.height + 3, Side::Right).unwrap());
+    let part = reply(&net, &state);
+    net.inject(1, part);
+    assert_eq!(net.state(0), &state);
+    net.submit(0, vec![memo(1)]).remove(0).unwrap();
+    assert_eq!(proposals(&net.taken())[0].height, state.height + 1);
+}
+
+/// A subchannel that a state taken over has no more leaves its last proof behind.
+#[test]
+fn a_state_that_is_taken_over_leaves_the_proofs_of_what_it_dropped() {
+    let mut net = net(100);
+    let last = net.channel(0).best_evidence(&KEY).unwrap();
+    let closed = step(net.state(0), Side::Right, net.now, vec![Transition::CloseSubchannel { key: KEY }]).unwrap();
+    let state = step(&closed, Side::Right, net.now, vec![memo(1)]).unwrap();
+    assert!(state.subchannels.is_empty());
+    let part = reply(&net, &state);
+    net.inject(1, part);
+    assert_eq!(net.state(0), &state);
+    assert_eq!(net.channel(0).best_evidence(&KEY), Some(last));
+}
+
+/// A signature that comes too late for its block takes nothing else away.
+#[test]
+fn a_late_signature_leaves_a_block_that_waits() {
+    let mut net = net(100);
+    net.parties[0].remote = true;
+    let block = net.forge(1, vec![pay(1)]);
+    assert!(net.inject_block(1, block).is_empty());
+    let late = std::mem::take(&mut net.parties[0].requests).remove(0);
+    let state = step(net.state(0), Side::Right, net.now, vec![pay(7)]).unwrap();
+    let mut state = state;
+    (state.height, state.nonce) = (state.height + 3, Nonce::of(state.height + 3, Side::Right).unwrap());
+    let part = reply(&net, &state);
+    net.inject(1, part);
+    let mut ahead = block_on(&state, Side::Right, net.now.plus(MAX_CLOCK_DRIFT_S + 5), vec![memo(1)]);
+    ahead.height = state.height + 1;
+    let next = apply_block(&state, &state.hash().unwrap(), &ahead).unwrap();
+    let signature = net.parties[1].signer.sign_digest(&Commitment::of(&next).unwrap().digest).unwrap();
+    assert!(net.inject(1, Part::Proposal { block: ahead.into(), signature }).is_empty());
+    let clock = Some(net.now.plus(5));
+    assert_eq!(net.parties[0].machine.poll_timeout(), clock);
+    let signature = net.parties[0].signer.sign_digest(&late.1).unwrap();
+    net.stage(0, vec![Input::Signed { request: late.0, signature }]);
+    assert_eq!(net.parties[0].machine.poll_timeout(), clock);
+}
+
 /// A state with both signatures is taken over also while a block of mine is in flight that outranks it: the peer may still
 /// show mine, so that it stays live.
 #[test]
@@ -386,7 +666,7 @@ fn what_a_state_that_is_taken_over_does_not_outrank_stays_live() {
     let mut state = step(net.state(1), Side::Right, net.now, vec![pay(7)]).unwrap();
     assert!(state.nonce < signed);
     state.height = mine.height;
-    let digest = xln_core::commitment::Commitment::of(&state).unwrap().digest;
+    let digest = Commitment::of(&state).unwrap().digest;
     let [left, right] = [0, 1].map(|i: usize| net.parties[i].signer.sign_digest(&digest).unwrap());
     net.inject(1, Part::StateReply { state: state.clone(), left, right });
     assert_eq!(net.state(0), &state);

@@ -13,7 +13,7 @@
 
 mod common;
 use common::*;
-use xln_core::chain::ChangeKind;
+use xln_core::chain::{ChainCall, ChangeKind};
 use xln_core::channel::{CommandError, CommandId, Event};
 use xln_core::limits::*;
 use xln_core::machine::{Action, Command, Input, InputOutcome};
@@ -173,6 +173,15 @@ fn settlement_signatures_are_the_depositorys_and_stay() {
     assert_eq!(acks(&net.inject_block(0, block)), 1);
     let open = net.channel(1).settlement(&KEY).unwrap();
     assert_eq!([open.left.clone(), open.right.clone()], wanted, "both are still there without a message");
+    // The other's signature again makes nothing ready a second time, and lost ones come again with a connection.
+    let ready = |net: &Net| net.parties[1].events.iter().filter(|e| matches!(e, Event::SettlementReady { .. })).count();
+    let signature = wanted[0].clone().unwrap();
+    net.inject(0, Part::SettlementSignature { key: KEY, id: 1, signature });
+    assert_eq!((ready(&net), net.rejections(1)), (1, vec![]));
+    assert!(matches!(net.command(1, Action::SubmitSettlement { key: KEY }), InputOutcome::Accepted(_)));
+    let calls = net.calls(1);
+    let [ChainCall::CooperativeUpdate { left, right, .. }] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!([Some(left.clone()), Some(right.clone())], wanted);
     // A close has a message of its own.
     let mut net = self::net(100);
     let expiry = net.now.plus(100);
@@ -181,4 +190,22 @@ fn settlement_signatures_are_the_depositorys_and_stay() {
     let digest = domain.cooperative_close(&channel, 0, 0, expiry, &body);
     let open = net.channel(0).settlement(&KEY).unwrap();
     assert_eq!(open.left, Some(net.parties[0].signer.sign_digest(&digest).unwrap()));
+}
+
+/// A settlement's signatures that were lost on the way come again with the next connection.
+#[test]
+fn lost_settlement_signatures_come_again() {
+    let mut net = net(100);
+    net.submit(0, vec![Transition::ProposeClose { key: KEY, expiry: net.now.plus(100) }]).remove(0).unwrap();
+    let block = proposals(&net.taken()).remove(0);
+    let answer = net.inject_block(0, block);
+    let ack = answer.into_iter().find(|part| matches!(part, Part::Ack { .. })).unwrap();
+    net.inject(1, ack);
+    let both = |net: &Net| {
+        let open = [0, 1].map(|i| net.channel(i).settlement(&KEY).unwrap().clone());
+        open.iter().all(|open| open.left.is_some() && open.right.is_some())
+    };
+    assert!(!both(&net));
+    net.connect();
+    assert!(both(&net));
 }
