@@ -56,14 +56,30 @@ if ! (cd "$copy" && cargo build --offline -q -p xln-sim) >"$copy/build.log" 2>&1
     echo "the faults do not build"; tail -20 "$copy/build.log"; exit 2
 fi
 
-# 0 nothing found, 1 found, anything else: it did not run.
-run() {
+sim() {
     local fault=$1 one=$2 outcome=0
     shift 2
-    case $one in simulate) set -- "$@" --shrink 0 --keep "$copy/simulate.finding" ;; esac
     XLN_PLANTED=${fault#none} RUST_BACKTRACE=0 timeout 3600 "$CARGO_TARGET_DIR/debug/xln-sim" "$one" "$@" \
         >"$copy/$one.log" 2>&1 || outcome=$?
     return $outcome
+}
+
+# 0 nothing found, 1 found, anything else: it did not run. A world of the simulation in which something is found without any
+# fault says nothing about the fault: the search goes on behind it.
+run() {
+    local fault=$1 one=$2 outcome=0 seed=1 world
+    shift 2
+    [ "$one" = simulate ] || { sim "$fault" "$one" "$@"; return; }
+    while true; do
+        outcome=0; sim "$fault" simulate "$@" --seed "$seed" --shrink 0 --keep "$copy/simulate.finding" || outcome=$?
+        [ "$outcome" = 1 ] && [ "$fault" != none ] || return $outcome
+        world=$(sed -n 's/^FOUND in world \([0-9]*\):.*/\1/p' "$copy/simulate.log")
+        cp "$copy/simulate.log" "$copy/simulate.found.log"
+        outcome=0; sim none simulate --seed "$world" --steps 1 --threads 1 --shrink 0 --keep "$copy/simulate.finding" || outcome=$?
+        cp "$copy/simulate.found.log" "$copy/simulate.log"
+        [ "$outcome" = 1 ] || return 1
+        seed=$((world + 1))
+    done
 }
 
 declare -A found full=([model]="--seconds $seconds" [simulate]="--steps $steps")

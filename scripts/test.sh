@@ -13,7 +13,8 @@ say "without std, and for wasm"
 cargo clippy -p xln-core -p xln-merkle --no-default-features --target wasm32-unknown-unknown -- -D warnings
 
 say "the wallet for wasm"
-cargo clippy -p xln-node --no-default-features --target wasm32-unknown-unknown -- -D warnings
+cargo clippy -p xln-node -p xln-wasm --no-default-features --target wasm32-unknown-unknown -- -D warnings
+cargo clippy -p xln-wasm --target wasm32-unknown-unknown -- -D warnings
 
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features xln-chain/rpc,xln-storage/sled,xln-storage/fjall,xln-node/rpc

@@ -79,7 +79,8 @@ fn the_lines_of_the_readme_pay() {
     let meet = async {
         bob.disconnected(id(1)).await.unwrap();
         let alice = loop {
-            match transport.serves.lock().unwrap().clone() {
+            let served = transport.serves.lock().unwrap().clone();
+            match served {
                 Some(alice) => break alice,
                 None => delay(1).await,
             }
@@ -100,8 +101,10 @@ fn the_lines_of_the_readme_pay() {
     let pay = pasted((Arc::clone(&transport), secret, config().channels), (id(2), KEY, USD));
     futures::executor::block_on(async {
         futures::pin_mut!(pay, meet);
-        let futures::future::Either::Left((paid, _)) = futures::future::select(pay, meet).await else { unreachable!() };
-        paid.unwrap();
+        match futures::future::select(pay, meet).await {
+            futures::future::Either::Left((paid, _)) => paid.unwrap(),
+            futures::future::Either::Right((never, _)) => never,
+        }
     });
     let channel = futures::executor::block_on(bob.channel(id(1))).unwrap().unwrap();
     let token = channel.subchannels[0].tokens.iter().find(|token| token.token == USD).unwrap();
