@@ -48,7 +48,8 @@ impl Drop for Anvil {
 fn binary() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let found = std::env::var_os("XLN_ANVIL").map(PathBuf::from).or_else(|| {
-        let paths = ["xln-chain/anvil", "contracts"].map(|p| root.join(p).join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"));
+        let paths = ["xln-chain/anvil", "contracts"]
+            .map(|p| root.join(p).join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"));
         paths.into_iter().find(|path| path.exists())
     });
     if found.is_none() {
@@ -84,7 +85,8 @@ struct World {
 
 impl World {
     async fn new(url: &str, folder: &Path) -> Self {
-        let chain = RpcChain::connect(RpcConfig { poll_interval: Duration::from_millis(50), ..RpcConfig::new(url, CHAIN) });
+        let chain =
+            RpcChain::connect(RpcConfig { poll_interval: Duration::from_millis(50), ..RpcConfig::new(url, CHAIN) });
         let chain = chain.await.unwrap();
         let keys = KEYS.map(|key| LocalSigner::new(&alloy_primitives::hex::decode_to_array(key).unwrap()).unwrap());
         let deployment = Deployment::deploy(&chain, &keys[0], WINDOW_S).await.unwrap();

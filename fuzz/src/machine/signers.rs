@@ -64,4 +64,3 @@ pub(super) fn signers() -> [Box<dyn Signer>; N] {
 pub(super) fn onion_key(i: usize) -> OnionKey {
     OnionKey::derive(&[1 + i as u8; 32]).expect("a key")
 }
-

@@ -82,13 +82,14 @@ pub(crate) fn run(options: &Options, mutants: &[Mutant], built: &Built) -> Resul
             scope.spawn(|| {
                 while let Some(number) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let Some(mutant) = mutants.get(number.saturating_sub(1)) else { continue };
-                    let outcome = verdict(options, &cases, reached.get(number).map_or(&[][..], Vec::as_slice), *number).and_then(|verdict| {
-                        let line = verdict.line(&mutant.name);
-                        println!("{line}");
-                        writeln!(log.lock().unwrap_or_else(|e| e.into_inner()), "{line}")?;
-                        verdicts.lock().unwrap_or_else(|e| e.into_inner()).insert(mutant.name.clone(), verdict);
-                        Ok(())
-                    });
+                    let outcome = verdict(options, &cases, reached.get(number).map_or(&[][..], Vec::as_slice), *number)
+                        .and_then(|verdict| {
+                            let line = verdict.line(&mutant.name);
+                            println!("{line}");
+                            writeln!(log.lock().unwrap_or_else(|e| e.into_inner()), "{line}")?;
+                            verdicts.lock().unwrap_or_else(|e| e.into_inner()).insert(mutant.name.clone(), verdict);
+                            Ok(())
+                        });
                     if let Err(error) = outcome {
                         *failure.lock().unwrap_or_else(|e| e.into_inner()) = Some(error.to_string());
                     }

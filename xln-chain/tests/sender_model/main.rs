@@ -342,7 +342,9 @@ fn the_limit_is_offered_in_full() {
 fn a_forgotten_filler_is_handed_over_again() {
     let mut model = Model::new();
     model.state(|state| state.base_fee = CONFIG.max_fee / 2);
-    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)].into_iter().for_each(|op| model.run(op));
+    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)]
+        .into_iter()
+        .for_each(|op| model.run(op));
     for _ in 0..=CONFIG.stall_blocks {
         model.state(pool::State::mine);
         model.drive();
@@ -356,7 +358,9 @@ fn a_forgotten_filler_is_handed_over_again() {
 #[test]
 fn a_stranded_filler_is_outbid() {
     let mut model = Model::new();
-    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)].into_iter().for_each(|op| model.run(op));
+    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)]
+        .into_iter()
+        .for_each(|op| model.run(op));
     for _ in 0..=CONFIG.stall_blocks {
         model.state(pool::State::mine);
         model.drive();
