@@ -84,7 +84,7 @@ fn two_hundred_channels_share_one_write() {
 fn what_was_kept_for_a_refused_step_is_not_kept() {
     let store = FaultStore::new(Arc::new(MemoryStore::new()));
     let (mut node, _) = open(1, store).map(|(n, e)| (n, drop(e))).unwrap();
-    let stranger = EntityId([8; 32]);
+    let stranger = LocalSigner::new(&[77; 32]).unwrap().entity();
     node.keep("cursor", &[1]);
     node.step(NOW, open_channel(stranger)).unwrap();
     node.keep("cursor", &[2]);
