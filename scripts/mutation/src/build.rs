@@ -79,7 +79,8 @@ pub(crate) fn build(options: &Options, mutants: &[Mutant]) -> Result<Built, Box<
     let source = fingerprint(&options.root, files.keys().map(PathBuf::from).collect())?;
     let list = options.copy.join("unviable.txt");
     let last = fs::read_to_string(&list).unwrap_or_default();
-    let last: BTreeSet<&str> = if last.lines().next() == Some(&source) { last.lines().collect() } else { BTreeSet::new() };
+    let last: BTreeSet<&str> =
+        if last.lines().next() == Some(&source) { last.lines().collect() } else { BTreeSet::new() };
     let numbers = 1_usize..;
     let mut dropped: BTreeSet<usize> =
         numbers.zip(mutants).filter(|(_, m)| last.contains(m.name.as_str())).map(|(n, _)| n).collect();

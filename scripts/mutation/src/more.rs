@@ -27,7 +27,8 @@ const OPPOSITES: [(&str, &str); 9] = [
 /// The mutants of one file, in order.
 pub(crate) fn list(root: &Path, file: &str) -> Result<Vec<Mutant>, Box<dyn Error>> {
     let source = std::fs::read_to_string(root.join(file))?;
-    let mut lister = Lister { file, source: &source, function: String::new(), owner: String::new(), mutants: Vec::new() };
+    let mut lister =
+        Lister { file, source: &source, function: String::new(), owner: String::new(), mutants: Vec::new() };
     lister.visit_file(&syn::parse_file(&source)?);
     Ok(lister.mutants)
 }
@@ -65,9 +66,7 @@ pub(crate) fn is_side(path: &syn::Path) -> bool {
 pub(crate) fn conditions(expr: &syn::Expr) -> Vec<&syn::Expr> {
     match expr {
         syn::Expr::Let(_) => Vec::new(),
-        syn::Expr::Binary(b) if has_let(expr) => {
-            conditions(&b.left).into_iter().chain(conditions(&b.right)).collect()
-        }
+        syn::Expr::Binary(b) if has_let(expr) => conditions(&b.left).into_iter().chain(conditions(&b.right)).collect(),
         other => vec![other],
     }
 }

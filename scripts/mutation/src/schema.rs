@@ -95,8 +95,7 @@ pub(crate) fn write(source: &str, mutants: &[(usize, &Mutant)]) -> Result<Made, 
         let line = source.get(start..).unwrap_or_default();
         start.saturating_add(line.chars().take(p.column.saturating_sub(1)).map(char::len_utf8).sum::<usize>())
     };
-    let mut writer =
-        Writer { source, wanted: BTreeMap::new(), edits: Vec::new(), groups: Vec::new() };
+    let mut writer = Writer { source, wanted: BTreeMap::new(), edits: Vec::new(), groups: Vec::new() };
     for (number, mutant) in mutants {
         let range = (place(&mutant.span.start), place(&mutant.span.end));
         if mutant.genre == "FnValue" {
