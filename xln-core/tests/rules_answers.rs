@@ -189,7 +189,8 @@ fn the_least_height_of_a_refusal_is_taken_and_no_lower_one() {
             assert!(rejects(&answer).is_empty(), "left keeps its own");
             continue;
         }
-        let least = answer.iter().find_map(|p| if let Part::Reject(r) = p { Some(r.min_height) } else { None }).unwrap();
+        let least =
+            answer.iter().find_map(|p| if let Part::Reject(r) = p { Some(r.min_height) } else { None }).unwrap();
         assert!(least > net.state(honest).height, "{case}: {least}");
         let mut good = net.forge(author, vec![pay(1)]);
         if least > good.height {
@@ -284,7 +285,11 @@ fn what_is_in_flight_is_said_again_in_its_time() {
     };
     assert_eq!(net.parties[0].machine.poll_timeout(), Some(start.plus(resend)));
     assert_eq!([resend - 1, resend, resend + 1, 2 * resend - 1].map(|at| said(&mut net, at)), [0, 1, 0, 0]);
-    assert_eq!(net.parties[0].machine.poll_timeout(), Some(start.plus(2 * resend)), "a new wait from what was said last");
+    assert_eq!(
+        net.parties[0].machine.poll_timeout(),
+        Some(start.plus(2 * resend)),
+        "a new wait from what was said last"
+    );
     assert_eq!(said(&mut net, 2 * resend), 1);
     let peer = net.id(1);
     net.stage(0, vec![Input::Disconnected { peer }]);
@@ -654,6 +659,87 @@ fn a_late_signature_leaves_a_block_that_waits() {
     let signature = net.parties[0].signer.sign_digest(&late.1).unwrap();
     net.stage(0, vec![Input::Signed { request: late.0, signature }]);
     assert_eq!(net.parties[0].machine.poll_timeout(), clock);
+}
+
+/// Refused twice for its signer, party `i` has paused.
+fn paused(net: &mut Net, i: usize, transition: Transition) {
+    net.submit(i, vec![transition]).remove(0).unwrap();
+    for _ in 0..2 {
+        let block = proposals(&net.taken()).remove(0);
+        let reject = net.reject_of(1 - i, &block, RejectReason::SignerLapsed, block.height);
+        let message = Message { channel: net.pair().channel_key(), parts: vec![reject] };
+        let from = net.id(1 - i);
+        net.stage(i, vec![Input::Message { from, bytes: message.encode().unwrap() }]);
+    }
+    assert!(net.taken().is_empty() && !net.channel(i).is_in_flight());
+}
+
+/// Who is refused for a lapsed signer a second time pauses; whatever is agreed or taken over ends that, and the count.
+#[test]
+fn a_pause_ends_with_the_next_agreed_state() {
+    for taken_over in [false, true] {
+        for i in 0..2 {
+            let mut net = net(100);
+            for amount in [1, 2] {
+                paused(&mut net, i, pay(amount));
+                let said = if taken_over {
+                    let mut state = step(net.state(i), side(1 - i), net.now, vec![memo(1)]).unwrap();
+                    (state.height, state.nonce) = (state.height + 5, Nonce::of(state.height + 5, side(1 - i)).unwrap());
+                    let part = reply(&net, &state);
+                    net.inject(1 - i, part)
+                } else {
+                    let mut block = net.forge(1 - i, vec![memo(1)]);
+                    block.height += 5;
+                    net.inject_block(1 - i, block)
+                };
+                let block = proposals(&said).into_iter().next().expect("it says something at once");
+                // What stood in a state that was taken over, or did not, is not said again.
+                assert_eq!(block.transitions, if taken_over { vec![] } else { vec![pay(amount)] });
+                let state = apply_block(net.state(i), &net.state(i).hash().unwrap(), &block).unwrap();
+                let digest = Commitment::of(&state).unwrap().digest;
+                let signature = net.parties[1 - i].signer.sign_digest(&digest).unwrap();
+                net.inject(1 - i, Part::Ack { height: block.height, block_hash: block.hash().unwrap(), signature });
+                assert_eq!(net.state(i).block_hash, block.hash().unwrap());
+            }
+        }
+    }
+}
+
+/// A restored node that says nothing for a while is bound all the same: it acknowledges only what outranks all that its lost
+/// log may have signed, and asks for the least such height.
+#[test]
+fn a_restored_node_that_pauses_is_bound_by_what_it_may_have_signed() {
+    for i in 0..2 {
+        let mut net = net(100);
+        paused(&mut net, i, pay(1));
+        net.stage(i, vec![Input::RestoredFromBackup]);
+        let here = position(&net, 1 - i);
+        net.inject(1 - i, here);
+        assert!(!net.channel(i).is_recovering() && !net.channel(i).is_in_flight());
+        let height = net.state(i).height;
+        let mut block = net.forge(1 - i, vec![memo(1)]);
+        block.height = height + MAX_HEIGHT_GAP - 1;
+        let answer = net.inject_block(1 - i, block.clone());
+        let least = answer.iter().find_map(|p| if let Part::Reject(r) = p { Some(r.min_height) } else { None });
+        assert_eq!((rejects(&answer), least), (vec![RejectReason::HeightTooLow], Some(height + MAX_HEIGHT_GAP)));
+        block.height = height + MAX_HEIGHT_GAP;
+        assert_eq!(acks(&net.inject_block(1 - i, block)), 1);
+    }
+}
+
+/// The evidence of a state that is taken over is given out like that of an agreed block.
+#[test]
+fn a_state_that_is_taken_over_gives_out_its_evidence() {
+    let mut net = net(100);
+    let state = step(net.state(0), Side::Right, net.now, vec![pay(7)]).unwrap();
+    let bytes = Message { channel: net.pair().channel_key(), parts: vec![reply(&net, &state)] }.encode().unwrap();
+    let (from, now) = (net.id(1), net.now);
+    let party = &mut net.parties[0];
+    let cx = Context { now, signer: &party.signer };
+    let staged = party.machine.stage(&cx, vec![Input::Message { from, bytes }]).unwrap();
+    let effects = staged.commit(&mut party.log).unwrap();
+    let evidence = party.machine.channel(&from).unwrap().tip().evidence(&KEY).unwrap();
+    assert_eq!(effects.agreed(), [(from, evidence)]);
 }
 
 /// A state with both signatures is taken over also while a block of mine is in flight that outranks it: the peer may still

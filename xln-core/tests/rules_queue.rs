@@ -138,9 +138,14 @@ fn what_the_machine_adds_is_told_from_commands() {
     let command = |transition| Input::Command(Command { peer, action: Action::Propose { transition, submit: false } });
     let seen = xln_core::chain::ChainFact::Block { point, changes, reveals: vec![], facts: vec![], entities: vec![] };
     let outcomes = net.stage(0, vec![Input::Chain(seen), command(memo(1)), command(memo(2))]);
-    let [_, InputOutcome::Accepted(first), InputOutcome::Accepted(second)] = outcomes[..] else { panic!("{outcomes:?}") };
+    let [_, InputOutcome::Accepted(first), InputOutcome::Accepted(second)] = outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
     let block = proposals(&net.taken()).remove(0);
-    assert!(matches!(block.transitions[..], [Transition::SyncChain { .. }, Transition::Memo { .. }, Transition::Memo { .. }]));
+    assert!(matches!(
+        block.transitions[..],
+        [Transition::SyncChain { .. }, Transition::Memo { .. }, Transition::Memo { .. }]
+    ));
     let reject = net.reject_of(1, &block, RejectReason::Policy { index: 1 }, block.height);
     let next = proposals(&net.inject(1, reject)).remove(0);
     let said: Vec<_> = next.transitions.iter().filter(|t| !matches!(t, Transition::SyncChain { .. })).collect();
@@ -208,4 +213,28 @@ fn lost_settlement_signatures_come_again() {
     assert!(!both(&net));
     net.connect();
     assert!(both(&net));
+}
+
+/// When what a dispute may come out at is outranked, the commands in it are given up, and those that were never signed
+/// stay.
+#[test]
+fn what_was_never_signed_outlives_a_dispute() {
+    let mut net = net(100);
+    net.collateral(50, 50);
+    let ids: Vec<_> = [pay(10), pay(11)].into_iter().map(|t| net.submit(0, vec![t]).remove(0).unwrap()).collect();
+    let block = proposals(&net.taken()).remove(0);
+    assert_eq!(block.transitions, [pay(10)]);
+    let nonce = Nonce::of(block.height, Side::Left).unwrap().0;
+    let shown =
+        ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Right, nonce, net.now), fills: vec![], body: vec![] };
+    net.block += 1;
+    net.chain_for(&[0, 1], vec![shown], vec![]);
+    net.wire.clear();
+    let reject = net.reject_of(1, &block, RejectReason::HeightTooLow, block.height);
+    net.inject(1, reject);
+    net.connect();
+    net.agreed();
+    assert!(net.state(0).nonce.0 > nonce);
+    assert_eq!(failed(&net, 0), [ids[0]]);
+    assert_eq!(net.channel(0).queue().map(|(id, t)| (id, t.clone())).collect::<Vec<_>>(), [(ids[1], pay(11))]);
 }

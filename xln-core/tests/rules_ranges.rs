@@ -10,8 +10,8 @@
 )]
 
 mod common;
-use common::*;
 use Side::{Left, Right};
+use common::*;
 use xln_core::proof::{SettlementUpdate, TokenDiff};
 use xln_core::state::ChannelState;
 use xln_core::transition::{Transition, TransitionError as E};
@@ -93,15 +93,8 @@ fn a_token_goes_while_others_are_in_use() {
     let add = Transition::AddToken { key: KEY, token: third };
     let remove = |token| Transition::RemoveToken { key: KEY, token };
     let expiry = T0.plus(900);
-    let swap = Transition::OfferSwap {
-        key: KEY,
-        give_token: USD,
-        give: 10,
-        want_token: EUR,
-        want: 10,
-        min_fill: 1,
-        expiry,
-    };
+    let swap =
+        Transition::OfferSwap { key: KEY, give_token: USD, give: 10, want_token: EUR, want: 10, min_fill: 1, expiry };
     for pending in [late(10, 1), swap] {
         let uses_eur = matches!(pending, Transition::OfferSwap { .. });
         let state = run(base(100), &[(Left, add.clone()), (Left, pending)]);

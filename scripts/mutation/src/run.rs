@@ -67,12 +67,17 @@ pub(crate) fn run(options: &Options, mutants: &[Mutant], built: &Built) -> Resul
     let total: Duration = cases.iter().map(|case| case.took).sum();
     println!("{} tests are green without a mutant, {} s", cases.len(), total.as_secs());
 
-    let todo: Vec<usize> = built
+    let mut todo: Vec<usize> = built
         .viable
         .iter()
         .copied()
         .filter(|number| mutants.get(number.saturating_sub(1)).is_some_and(|m| !known.contains_key(&m.name)))
         .collect();
+    // What is explained passes all tests, which takes longest: last.
+    let explained = explained(&options.explained)?;
+    let is_explained =
+        |n: &usize| mutants.get(n.saturating_sub(1)).is_some_and(|m| explained.contains_key(&m.stable_name));
+    todo.sort_by_key(is_explained);
     println!("{} mutants, {} viable, {} to try", mutants.len(), built.viable.len(), todo.len());
     let (next, verdicts) = (AtomicUsize::new(0), Mutex::new(known));
     let (failure, log) = (Mutex::new(None), OpenOptions::new().create(true).append(true).open(&results)?);
@@ -126,7 +131,7 @@ fn report(
         unexplained.len()
     );
     for mutant in &unexplained {
-        println!("unexplained: {}", mutant.name);
+        println!("unexplained: {}   ({})", mutant.stable_name, mutant.name);
     }
     // An explanation of a mutant that is noticed, or is no more, misleads.
     let mut stale = 0_usize;
