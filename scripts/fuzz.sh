@@ -25,7 +25,7 @@ targets() { ls fuzz/fuzz_targets | sed 's/\.rs$//'; }
 # Bytes behind the last choice are not read.
 longest() { # TARGET
     case $1 in
-    machine_inputs) echo 1024 ;;
+    machine_inputs) echo 512 ;;
     resolve_differential | store_open) echo 8192 ;;
     *) echo 65536 ;;
     esac
@@ -61,7 +61,8 @@ found() { # TARGET: what its last run broke something with
 # memory in MB, findings, commit.
 row() { # TARGET
     log=fuzz/work/$1.log
-    last=$(grep -aE '^#[0-9]+.* cov: ' "$log" | tail -1)
+    # A line may end in bytes of an input.
+    last=$(grep -aE '^#[0-9]+.* cov: ' "$log" | tail -1 | LC_ALL=C sed 's/ L: .*//')
     field() { echo "$last" | sed -n "s/.* $1: \([0-9]*\).*/\1/p"; }
     stat() { sed -n "s/^stat::$1: *//p" "$log"; }
     seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
