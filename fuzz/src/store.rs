@@ -31,7 +31,8 @@ pub fn opens(bytes: &[u8]) -> bool {
         1 => open_and_use(stored(damaged(bytes, |rows| rows))),
         2 => open_and_use(stored(sealed(damaged(bytes, unsealed), kind / 4 % 2 == 0))),
         _ => {
-            let rows = sealed(damaged(bytes, unsealed), false);
+            // A backup has no header: its import writes one.
+            let rows = sealed(damaged(bytes, |rows| unsealed(rows.into_iter().skip(1).collect())), false);
             let Ok(rows) = codec::encode(&rows) else { return false };
             backup(&[BACKUP, id(0).as_bytes(), &rows].concat())
         }

@@ -33,22 +33,22 @@ fn what_nobody_damaged_opens() {
         assert!(store::opens(&[kind, base]), "kind {kind}, store {base}");
         let Some(at) = store::first_record(base) else { continue };
         records += 1;
-        // A bit in its number: found by the checksum, and behind a right one by the record's own number.
+        // Its number is changed: found by the checksum, and behind a right one by the record's own number.
         assert!(!store::opens(&misplaced(kind, base, at)), "kind {kind}, store {base}");
     }
     assert!(records > 30, "{records} stores with records");
 }
 
-/// One bit of a row's last byte of its key is flipped.
+/// A record's number is changed in its key. A backup's rows begin after the header.
 fn misplaced(kind: u8, base: u8, at: u8) -> Vec<u8> {
-    vec![kind, base, at, 5, 0, 8, 0x41]
+    vec![kind, base, at - u8::from(kind == 3), 5, 0, 8, 0x41]
 }
 
 /// Writes real inputs into the corpus, if asked to.
 #[test]
 fn seeds() {
     corpus::seed("store_open", "backup", &store::real_backup());
-    for (kind, base) in KINDS.iter().flat_map(|kind| (0..26).step_by(5).map(move |base| (*kind, base))) {
+    for (kind, base) in KINDS.iter().flat_map(|kind| (0..26).step_by(8).map(move |base| (*kind, base))) {
         corpus::seed("store_open", &format!("real{kind}_{base}"), &[kind, base]);
         corpus::seed("store_open", &format!("flip{kind}_{base}"), &[kind, base, base, 6, 0, base, 1]);
         if let Some(at) = store::first_record(base) {

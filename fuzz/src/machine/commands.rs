@@ -9,7 +9,7 @@ use xln_core::subcontract::{ConditionTerms, CreditDefaultSwapTerms, ScheduleTerm
 use xln_core::transition::Transition;
 use xln_core::types::{Address, HashKind, Secret, Side, TokenId, UnixSeconds};
 
-use super::signers::onion_key;
+use super::signers::onion_public;
 use super::world::World;
 use super::{Choices, KEY, PROVIDER, TOKENS};
 
@@ -27,7 +27,7 @@ impl World {
         let gap_s = 600 * u64::from(c.below(3));
         let hop = |i: usize| Hop {
             entity: self.id(i),
-            onion_key: onion_key(i).public().expect("a key"),
+            onion_key: onion_public(i),
             key: KEY,
             token: TOKENS[0],
             fee_ppm: 1_000,

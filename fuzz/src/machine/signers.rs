@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use xln_core::crypto::{LocalSigner, SignError, SignOutcome, Signer};
 use xln_core::entity::{Board, Delegation, MemberSigner, OperatorSigner, Permission, Permissions, Quorum, Verifier};
-use xln_core::route::OnionKey;
+use xln_core::route::{OnionKey, OnionPublicKey};
 use xln_core::types::{EntityId, Hash, UnixSeconds};
 
 use super::N;
@@ -63,4 +63,12 @@ pub(super) fn signers() -> [Box<dyn Signer>; N] {
 
 pub(super) fn onion_key(i: usize) -> OnionKey {
     OnionKey::derive(&[1 + i as u8; 32]).expect("a key")
+}
+
+/// What senders know of [`onion_key`].
+pub(super) fn onion_public(i: usize) -> OnionPublicKey {
+    thread_local! {
+        static PUBLIC: [OnionPublicKey; N] = [0, 1, 2].map(|i| onion_key(i).public().expect("a key"));
+    }
+    PUBLIC.with(|keys| keys[i])
 }
