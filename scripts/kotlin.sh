@@ -68,7 +68,8 @@ mapfile -t tests < <(find "$package/src/test/kotlin" -name '*.kt' | sort)
 kotlin_flags="-Werror -Xfriend-paths=$out/main" compile test "$out/main:$test_libraries" "${tests[@]}"
 
 say "run"
-run=(java -Xmx512m "-Djna.library.path=$native:/usr/lib/$(uname -m)-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD" "-Dxln.records=$records")
+# The heap is there from the beginning, so that what a process grows by is not its garbage.
+run=(java -Xms128m -Xmx128m -XX:+AlwaysPreTouch "-Djna.library.path=$native:/usr/lib/$(uname -m)-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD" "-Dxln.records=$records")
 if [ $# -gt 0 ]; then classes=("$@"); else
   mapfile -t classes < <(find "$package/src/test/kotlin" -name '*Test.kt' | sort | sed 's|.*/kotlin/||; s|/|.|g; s|\.kt$||')
 fi
