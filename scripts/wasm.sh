@@ -30,8 +30,8 @@ setup() {
   fi
 }
 
-# compile NAME CARGO_FLAGS…: one module with its JavaScript, in build/src/NAME. What wasm-opt -O3 or -Oz makes of the large one is
-# smaller by a tenth, and larger by a tenth once it is compressed; it gets only what removes things.
+# compile NAME CARGO_FLAGS…: one module with its JavaScript, in build/src/NAME. What -O3 makes of the large one is
+# larger by 60 kB once it is compressed, but without it signing takes twice as long.
 compile() {
   name=$1
   shift
@@ -39,9 +39,7 @@ compile() {
   cargo run -q -p xln-wasm-bindgen -- "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm/xln_wasm.wasm" \
     "$npm/build/bindgen/$name" xln
   mkdir -p $npm/build/src/"$name"
-  local passes=(--duplicate-function-elimination --remove-unused-module-elements --dce --vacuum --simplify-globals --memory-packing)
-  [ "$name" != lite ] || passes=(-O3)
-  node $npm/node_modules/binaryen/bin/wasm-opt "${passes[@]}" "${features[@]}" \
+  node $npm/node_modules/binaryen/bin/wasm-opt -O3 "${features[@]}" \
     "$npm/build/bindgen/$name/xln_bg.wasm" -o "$npm/build/src/$name/xln_bg.wasm"
 }
 

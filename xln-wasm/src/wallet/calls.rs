@@ -158,7 +158,6 @@ macro_rules! calls {
         impl Wallet {$(
             $(#[$doc])*
             #[wasm_bindgen(js_name = $js, unchecked_return_type = $out)]
-            #[must_use]
             pub fn $name(&self, #[wasm_bindgen(unchecked_param_type = $ts)] values: JsValue) -> Promise {
                 let wallet = self.0.clone();
                 promise(async move {
@@ -256,7 +255,6 @@ calls! {
 impl Wallet {
     /// Someone has looked at an alarm: the facts as they are now hold.
     #[wasm_bindgen(js_name = clearAlarm, unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn clear_alarm(&self, #[wasm_bindgen(unchecked_param_type = "OfSubchannel")] values: JsValue) -> Promise {
         let wallet = self.0.clone();
         promise(async move {
@@ -267,7 +265,6 @@ impl Wallet {
 
     /// Sends opaque bytes, agreed and durable on both sides.
     #[wasm_bindgen(unchecked_return_type = "Promise<Agreed>")]
-    #[must_use]
     pub fn memo(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String, data: Vec<u8>) -> Promise {
         let wallet = self.0.clone();
         promise(

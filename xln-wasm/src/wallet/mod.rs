@@ -71,7 +71,6 @@ macro_rules! methods {
         impl Wallet {$(
             $(#[$doc])*
             #[wasm_bindgen(js_name = $js, unchecked_return_type = $out)]
-            #[must_use]
             pub fn $name(&self $(, #[$($attribute)*] $arg: $kind)*) -> Promise {
                 let $wallet = self.0.clone();
                 promise(async move { $body })
@@ -84,7 +83,6 @@ macro_rules! methods {
 impl Wallet {
     /// Opens a wallet on its store with a key in memory: a new one, one that was closed or killed, or one that was restored.
     #[wasm_bindgen(unchecked_return_type = "Promise<Wallet>")]
-    #[must_use]
     pub fn open(
         key: &Key,
         host: JsHost,
@@ -95,7 +93,6 @@ impl Wallet {
 
     /// The same with a key that is elsewhere.
     #[wasm_bindgen(js_name = openWith, unchecked_return_type = "Promise<Wallet>")]
-    #[must_use]
     pub fn open_with(
         signer: JsSigner,
         host: JsHost,
@@ -107,7 +104,6 @@ impl Wallet {
 
     /// Fills an empty store from a backup of `entity`'s wallet; open it afterwards with the same depositories.
     #[wasm_bindgen(js_name = restoreBackup, unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn restore_backup(
         store: JsStore,
         #[wasm_bindgen(js_name = entity, unchecked_param_type = "Hex")] of: String,
