@@ -86,10 +86,10 @@ fn what_was_kept_for_a_refused_step_is_not_kept() {
     let (mut node, _) = open(1, store).map(|(n, e)| (n, drop(e))).unwrap();
     let stranger = LocalSigner::new(&[77; 32]).unwrap().entity();
     node.keep("cursor", &[1]);
-    node.step(NOW, open_channel(stranger)).unwrap();
+    let _ = node.step(NOW, open_channel(stranger)).unwrap();
     node.keep("cursor", &[2]);
     let unlimited = vec![pay(stranger, 7)];
     assert!(node.step_whole(NOW, unlimited).unwrap().is_err());
-    node.step(NOW, vec![Input::Tick]).unwrap();
+    let _ = node.step(NOW, vec![Input::Tick]).unwrap();
     assert_eq!(node.kept("cursor").unwrap(), Some(vec![1]));
 }

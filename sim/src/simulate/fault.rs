@@ -233,6 +233,7 @@ impl World {
         let id = party.id;
         for book in self.books.values_mut() {
             let Some(side) = book.pair.side(&id) else { continue };
+            book.forgetful.insert(side);
             for ((by, _), issue) in &mut book.issues {
                 issue.unknown |= *by == side;
             }
