@@ -1,47 +1,83 @@
 #!/bin/sh
-# Coverage-guided fuzzing of what enters from outside:
+# Coverage-guided fuzzing of what enters from outside (fuzz/README.md):
 #   scripts/fuzz.sh                       lists the targets
-#   scripts/fuzz.sh TARGET [SECONDS]      runs one
+#   scripts/fuzz.sh TARGET [SECONDS]      builds and runs one
 #   scripts/fuzz.sh --all SECONDS [JOBS]  runs each for so long, two at a time unless JOBS says otherwise; prints a table
+#   scripts/fuzz.sh --build TARGET        only builds it
+#   scripts/fuzz.sh --one TARGET SECONDS  runs what was built, quietly, into fuzz/work/TARGET.log
 #   scripts/fuzz.sh --table               prints the table of the last runs, finished or not
-#   scripts/fuzz.sh --minimise TARGET     keeps of what was found the few inputs that teach the quick tests most
+#   scripts/fuzz.sh --minimise TARGET     keeps, beside the seeds, the few inputs that cover most of what was found
 # Needs a nightly toolchain and cargo-fuzz (`cargo install cargo-fuzz --locked`). fuzz/corpus is in the repository, and the
 # quick form of it runs in every `cargo test`; what a run finds goes to fuzz/work, what breaks something to fuzz/artifacts.
 set -eu
 cd "$(dirname "$0")/.."
 
-# No input may take longer than a minute, on a machine that has other work too. The largest allocation is that of a lying length in a node's own store, 1 GiB.
-limits="-timeout=60 -malloc_limit_mb=1100 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1"
+# No input may take longer than five minutes, on a machine that has other work first; alone, none takes a second. The largest
+# allocation is that of a lying length in a node's own store, 1 GiB; a peer's bytes have a bound of their own, in
+# fuzz/src/memory.rs.
+limits="-timeout=300 -report_slow_units=300 -malloc_limit_mb=1100 -rss_limit_mb=4096 -print_final_stats=1"
 bin=fuzz/work/bin
+# What --minimise keeps of one target beside its seeds.
+most_files=40
+most_bytes=60000
 
 targets() { ls fuzz/fuzz_targets | sed 's/\.rs$//'; }
+
+# Bytes behind the last choice are not read.
+longest() { # TARGET
+    case $1 in
+    machine_inputs) echo 512 ;;
+    resolve_differential | store_open) echo 8192 ;;
+    *) echo 65536 ;;
+    esac
+}
+
+# Nearly all its work is signatures, which identity_and_terms fuzzes.
+features() { # TARGET
+    case $1 in
+    machine_inputs) echo "--features native" ;;
+    esac
+}
 
 build() {
     cargo fuzz --version >/dev/null 2>&1 || { echo "cargo install cargo-fuzz --locked" >&2; exit 2; }
     [ -f "fuzz/fuzz_targets/$1.rs" ] || { echo "no target $1" >&2; exit 2; }
-    cargo +nightly fuzz build "$1"
+    cargo +nightly fuzz build $(features "$1") "$1"
     mkdir -p "$bin"
     cp "${CARGO_TARGET_DIR:-fuzz/target}/$(rustc -vV | sed -n 's/^host: //p')/release/$1" "$bin/$1"
+    git describe --always --dirty --exclude '*' >"$bin/$1.commit"
 }
 
 run() { # TARGET SECONDS
     mkdir -p "fuzz/work/$1" "fuzz/corpus/$1" "fuzz/artifacts/$1"
-    RUST_BACKTRACE=0 "$bin/$1" $limits -max_total_time="$2" -artifact_prefix="fuzz/artifacts/$1/" "fuzz/work/$1" "fuzz/corpus/$1"
+    RUST_BACKTRACE=0 nice -n 19 "$bin/$1" $limits -max_len="$(longest "$1")" -max_total_time="$2" \
+        -artifact_prefix="fuzz/artifacts/$1/" "fuzz/work/$1" "fuzz/corpus/$1"
 }
 
-# One line of the table from a log: executions, seconds, edges and features covered, inputs kept, findings.
+found() { # TARGET: what its last run broke something with
+    find "fuzz/artifacts/$1" -type f -newer "fuzz/work/$1.start"
+}
+
+# One line of the table from a log: executions, seconds, executions a second, edges and features covered, inputs kept, most
+# memory in MB, findings, commit.
 row() { # TARGET
     log=fuzz/work/$1.log
-    last=$(grep -E '^#[0-9]+.* cov: ' "$log" | tail -1)
+    # A line may end in bytes of an input.
+    last=$(grep -aE '^#[0-9]+.* cov: ' "$log" | tail -1 | LC_ALL=C sed 's/ L: .*//')
     field() { echo "$last" | sed -n "s/.* $1: \([0-9]*\).*/\1/p"; }
-    executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    stat() { sed -n "s/^stat::$1: *//p" "$log"; }
     seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
-    findings=$(find "fuzz/artifacts/$1" -type f -newer "fuzz/work/$1.start" | wc -l)
-    printf '%-22s %12s %8s %7s %8s %7s %9s\n' "$1" "${executed:-?}" "${seconds:-stopped}" "$(field cov)" "$(field ft)" \
-        "$(field corp)" "$findings"
+    executed=$(stat number_of_executed_units)
+    [ -n "$executed" ] || executed=$(echo "$last" | sed 's/^#\([0-9]*\).*/\1/')
+    printf '%-22s %10s %8s %7s %7s %8s %7s %6s %9s %s\n' "$1" "${executed:-?}" "${seconds:-stopped}" \
+        "$(stat average_exec_per_sec)" "$(field cov)" "$(field ft)" "$(field corp)" "$(stat peak_rss_mb)" \
+        "$(found "$1" | wc -l)" "$(cat "$bin/$1.commit")"
 }
 
-head_line() { printf '%-22s %12s %8s %7s %8s %7s %9s\n' target executions seconds edges features corpus findings; }
+head_line() {
+    printf '%-22s %10s %8s %7s %7s %8s %7s %6s %9s %s\n' \
+        target executions seconds per_s edges features corpus MB findings commit
+}
 
 one() { # TARGET SECONDS: quietly, into a log
     mkdir -p fuzz/work
@@ -53,7 +89,10 @@ case "${1:-}" in
 "")
     targets
     ;;
---one) # by --all itself
+--build)
+    build "$2"
+    ;;
+--one)
     one "$2" "$3"
     ;;
 --all)
@@ -64,7 +103,7 @@ case "${1:-}" in
     findings=0
     for target in $(targets); do
         row "$target"
-        [ -z "$(find "fuzz/artifacts/$target" -type f -newer "fuzz/work/$target.start")" ] || findings=1
+        [ -z "$(found "$target")" ] || findings=1
     done
     exit $findings
     ;;
@@ -74,19 +113,19 @@ case "${1:-}" in
     ;;
 --minimise)
     build "$2"
-    # First what covers all, then the smaller half of the inputs that the quick tests can afford.
-    rm -rf fuzz/work/merged && mkdir -p fuzz/work/merged "fuzz/work/$2"
-    "$bin/$2" -merge=1 -use_value_profile=0 $limits fuzz/work/merged "fuzz/corpus/$2" "fuzz/work/$2"
-    rm -rf "fuzz/corpus/$2" && mkdir -p "fuzz/corpus/$2"
+    corpus=fuzz/corpus/$2 merged=fuzz/work/merged
+    # Seeds have names that tests gave them; what a run found is named by its hash.
+    mkdir -p "fuzz/work/$2"
+    find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "fuzz/work/$2" {} +
+    rm -rf "$merged" && cp -a "$corpus" "$merged"
+    nice -n 19 "$bin/$2" -set_cover_merge=1 $limits -max_len="$(longest "$2")" "$merged" "fuzz/work/$2"
     total=0
-    ls -Sr fuzz/work/merged | awk '{ all[NR] = $0 } END { step = NR > 40 ? NR / 40 : 1; for (i = step; i <= NR + 0.001; i += step) print all[int(i)] }' |
-        while read -r name; do
-            size=$(stat -c %s "fuzz/work/merged/$name")
-            total=$((total + size))
-            [ "$total" -le 200000 ] || break
-            cp "fuzz/work/merged/$name" "fuzz/corpus/$2/"
-        done
-    ls "fuzz/corpus/$2" | wc -l
+    ls -Sr "$merged" | grep -xE '[0-9a-f]{40}' | head -n "$most_files" | while read -r name; do
+        total=$((total + $(stat -c %s "$merged/$name")))
+        [ "$total" -le "$most_bytes" ] || break
+        cp "$merged/$name" "$corpus/"
+    done
+    echo "$2: $(ls "$corpus" | wc -l) files, $(cat "$corpus"/* | wc -c) bytes"
     ;;
 *)
     build "$1"

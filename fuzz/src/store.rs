@@ -2,6 +2,7 @@
 //! never panics, and what opened goes on.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use xln_core::channel::{AcceptedDepository, ChannelConfig};
 use xln_core::codec;
@@ -16,34 +17,39 @@ const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 const KEY: SubchannelKey = SubchannelKey { chain: ChainId(31_337), depository: Address([0xd0; 20]) };
 const PROVIDER: Address = Address([0x5c; 20]);
 
-/// The first byte says whether bytes become rows or a backup.
+/// The first byte says whether bytes become rows or a backup, and whether their checksums are put right, so that what
+/// stands behind them is reached.
 pub fn store_open(bytes: &[u8]) {
-    let Some((kind, bytes)) = bytes.split_first() else { return };
-    match kind % 4 {
-        0 => backup(bytes),
-        _ => contents(bytes),
-    }
+    opens(bytes);
 }
 
-/// A backup is taken as it is, or with its checksum put right, so that what stands behind it is reached.
-fn backup(bytes: &[u8]) {
-    let checked = [bytes, &xln_merkle::keccak256(bytes)].concat();
-    for bytes in [bytes, &checked] {
-        if let Ok(store) = import(MemoryStore::new(), id(0), &options().config, bytes) {
-            open_and_use(store);
+/// Whether what [`store_open`] makes of bytes is a node's store.
+pub fn opens(bytes: &[u8]) -> bool {
+    let Some((kind, bytes)) = bytes.split_first() else { return false };
+    match kind % 4 {
+        0 => backup(bytes),
+        1 => open_and_use(stored(damaged(bytes, |rows| rows))),
+        2 => open_and_use(stored(sealed(damaged(bytes, unsealed), kind / 4 % 2 == 0))),
+        _ => {
+            // A backup has no header: its import writes one.
+            let rows = sealed(damaged(bytes, |rows| unsealed(rows.into_iter().skip(1).collect())), false);
+            let Ok(rows) = codec::encode(&rows) else { return false };
+            backup(&[BACKUP, id(0).as_bytes(), &rows].concat())
         }
     }
 }
 
+/// A backup is taken as it is, or with its checksum put right.
+fn backup(bytes: &[u8]) -> bool {
+    let checked = [bytes, &xln_merkle::keccak256(bytes)].concat();
+    let open = |bytes: &[u8]| import(MemoryStore::new(), id(0), &options().config, bytes).is_ok_and(open_and_use);
+    open(bytes) | open(&checked)
+}
+
 /// The rows of a real node's store, some of them damaged, replaced, dropped or added.
-fn contents(bytes: &[u8]) {
+fn damaged(bytes: &[u8], base: impl Fn(Vec<Row>) -> Vec<Row>) -> Vec<Row> {
     let mut choices = Choices(bytes);
-    let base = usize::from(choices.byte());
-    let store = MemoryStore::new();
-    let mut all = REAL.with(|real| {
-        let stores = real.get_or_init(real_stores);
-        stores[base % stores.len()].clone()
-    });
+    let mut all = base(rows_of(choices.byte().into()));
     while !choices.0.is_empty() && !all.is_empty() {
         let at = usize::from(choices.byte()) % all.len();
         match choices.byte() % 8 {
@@ -83,16 +89,62 @@ fn contents(bytes: &[u8]) {
             }
         }
     }
-    for (key, value) in all {
-        // A key that no store takes cannot be found in one either.
-        let _ = store.put(&key, &value);
-    }
-    open_and_use(store);
+    all
 }
 
+/// A key that no store takes cannot be found in one either.
+fn stored(rows: Vec<Row>) -> MemoryStore {
+    let store = MemoryStore::new();
+    for (key, value) in rows {
+        let _ = store.put(&key, &value);
+    }
+    store
+}
+
+/// Rows with a checksum behind their value: record, position, snapshot, nonces, history, what the application keeps.
+fn has_checksum(key: &[u8]) -> bool {
+    key.first().is_some_and(|kind| b"rlsnhk".contains(kind))
+}
+
+fn checksum(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let length = (key.len() as u64).to_be_bytes();
+    xln_merkle::keccak256(&[&length, key, value].concat())[..16].to_vec()
+}
+
+/// Real rows without their checksums.
+fn unsealed(mut rows: Vec<Row>) -> Vec<Row> {
+    for (key, value) in rows.iter_mut().filter(|(key, _)| has_checksum(key)) {
+        let found = value.split_off(value.len() - 16);
+        assert_eq!(checksum(key, value), found, "a checksum is not what the driver writes any more");
+    }
+    rows
+}
+
+/// Checksums that fit; and, if asked for, the position of the record that is the last one now.
+fn sealed(mut rows: Vec<Row>, position: bool) -> Vec<Row> {
+    if position {
+        let at = |(key, value): &Row| match key.split_first() {
+            Some((b'r', at)) => at.try_into().ok(),
+            Some((b's', [])) => value.first_chunk().copied(),
+            _ => None,
+        };
+        let newest = rows.iter().filter_map(at).map(u64::from_be_bytes).max().unwrap_or_default();
+        rows.retain(|(key, _)| key != b"l");
+        rows.push((b"l".to_vec(), newest.to_be_bytes().to_vec()));
+    }
+    for (key, value) in rows.iter_mut().filter(|(key, _)| has_checksum(key)) {
+        let sum = checksum(key, value);
+        value.extend_from_slice(&sum);
+    }
+    rows
+}
+
+/// The first bytes of a backup.
+const BACKUP: &[u8] = b"xlnback1";
+
 /// A node that opens goes on: it takes what time, its peer and its owner bring, and can be opened again.
-fn open_and_use(store: MemoryStore) {
-    let Ok((mut node, _)) = Node::open(store, Box::new(signer(0)), options(), NOW) else { return };
+fn open_and_use(store: MemoryStore) -> bool {
+    let Ok((mut node, _)) = Node::open(store, Box::new(signer(0)), options(), NOW) else { return false };
     let peer = id(1);
     let pay = Transition::DirectPayment { key: KEY, token: TokenId(1), amount: 1 };
     let inputs = [
@@ -104,7 +156,7 @@ fn open_and_use(store: MemoryStore) {
     ];
     for (n, input) in inputs.into_iter().enumerate() {
         if node.step(NOW.plus(n as u64 * 1_000), vec![input]).is_err() {
-            return;
+            return true;
         }
     }
     let _ = node.poll_timeout();
@@ -114,6 +166,7 @@ fn open_and_use(store: MemoryStore) {
     assert!(opened.is_ok(), "it opened once and wrote what it cannot read: {:?}", opened.err());
     let imported = import(MemoryStore::new(), id(0), &options().config, &backup);
     assert!(imported.is_ok(), "its own backup: {:?}", imported.err());
+    true
 }
 
 struct Choices<'a>(&'a [u8]);
@@ -136,9 +189,14 @@ impl<'a> Choices<'a> {
 }
 
 fn signer(number: usize) -> LocalSigner {
-    let mut signers = [[1; 32], [2; 32]].map(|key| LocalSigner::new(&key).expect("a key"));
-    signers.sort_by_key(Signer::entity);
-    signers[number].clone()
+    thread_local! {
+        static SIGNERS: [LocalSigner; 2] = {
+            let mut signers = [[1; 32], [2; 32]].map(|key| LocalSigner::new(&key).expect("a key"));
+            signers.sort_by_key(Signer::entity);
+            signers
+        };
+    }
+    SIGNERS.with(|signers| signers[number].clone())
 }
 
 fn id(number: usize) -> EntityId {
@@ -155,9 +213,18 @@ thread_local! {
     static REAL: OnceCell<Vec<Vec<Row>>> = const { OnceCell::new() };
 }
 
-/// Stores of a node at several times of its life, and what it had exported the last time.
-fn real_stores() -> Vec<Vec<Row>> {
-    lives().0
+/// The rows of one of the real stores.
+fn rows_of(store: usize) -> Vec<Row> {
+    REAL.with(|real| {
+        let stores = real.get_or_init(|| lives().0);
+        stores[store % stores.len()].clone()
+    })
+}
+
+/// Where the first record lies in one of the real stores; none if a snapshot has replaced all.
+pub fn first_record(store: u8) -> Option<u8> {
+    let rows = rows_of(store.into());
+    rows.iter().position(|(key, _)| key.starts_with(b"r")).and_then(|place| u8::try_from(place).ok())
 }
 
 /// The parts of a real backup that [`store_open`] takes: all but its checksum.
@@ -166,10 +233,12 @@ pub fn real_backup() -> Vec<u8> {
     [&[0], backup.split_last_chunk::<32>().expect("a checksum").0].concat()
 }
 
+/// Stores of a node at several times of its life, and what it had exported the last time.
 fn lives() -> (Vec<Vec<Row>>, Vec<u8>) {
-    let open = |i| Node::open(MemoryStore::new(), Box::new(signer(i)), options(), NOW).expect("an empty store").0;
+    let disks = [Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new())];
+    let open = |i: usize| Node::open(disks[i].clone(), Box::new(signer(i)), options(), NOW).expect("an empty store").0;
     let mut nodes = [open(0), open(1)];
-    let mut stores = vec![all_rows(&nodes[0])];
+    let mut stores = vec![all(&disks[0])];
     let key = KEY;
     let (token, kind, expiry) = (TokenId(1), HashKind::Sha256, NOW.plus(4_000));
     let lock = |amount, secret: u8| {
@@ -199,30 +268,17 @@ fn lives() -> (Vec<Vec<Row>>, Vec<u8>) {
             }
             // In the middle of a step too: what was proposed and is not answered yet.
             if stores.len() < 24 {
-                stores.push(all_rows(&nodes[0]));
+                stores.push(all(&disks[0]));
             }
         }
     }
-    stores.push(all_rows(&nodes[0]));
+    stores.push(all(&disks[0]));
     let backup = nodes[0].backup().expect("a store in memory");
     let imported = import(MemoryStore::new(), id(0), &options().config, &backup).expect("its own");
     stores.push(all(&imported));
     (stores, backup)
 }
 
-fn all_rows(node: &Node<MemoryStore>) -> Vec<Row> {
-    let backup = node.backup().expect("a store in memory");
-    let store = import(MemoryStore::new(), id(0), &options().config, &backup).expect("its own");
-    let _ = store.delete(b"b");
-    all(&store)
-}
-
 fn all(store: &MemoryStore) -> Vec<Row> {
     rows(store, &[], None, 256).collect::<Result<_, _>>().expect("a store in memory")
-}
-
-/// Rows as they stand in a backup decode to the same bytes.
-#[must_use]
-pub fn rows_are_canonical(bytes: &[u8]) -> bool {
-    codec::decode_trusted_length::<Vec<Row>>(bytes).is_ok_and(|rows| codec::encode(&rows).is_ok_and(|b| b == bytes))
 }

@@ -21,7 +21,7 @@ mod common;
 mod corpus;
 #[path = "../../fuzz/src/decoders.rs"]
 mod fuzz;
-#[path = "../../fuzz/src/machine.rs"]
+#[path = "../../fuzz/src/machine/mod.rs"]
 mod machine;
 #[path = "../../fuzz/src/memory.rs"]
 mod memory;

@@ -70,6 +70,8 @@ pub(crate) struct Book {
     added: BTreeSet<(Side, Hash)>,
     /// What was settled: who, payer or not, under which hash, how much.
     pub(crate) flows: Vec<(Side, Hash, u128)>,
+    /// The same, by what chains have enforced: no backup takes that back.
+    pub(crate) paid_out: Vec<(Side, Hash, u128)>,
     /// Settlements and closes, and the nonce of the block that made them; 0 for the one that is being looked at.
     settlements: BTreeMap<(SubchannelKey, u64), Nonce>,
     /// Blocks that were on the wire, by hash and by nonce.
@@ -95,6 +97,7 @@ impl Book {
             issues: BTreeMap::new(),
             added: BTreeSet::new(),
             flows: Vec::new(),
+            paid_out: Vec::new(),
             settlements: BTreeMap::new(),
             seen: BTreeMap::new(),
             signed: BTreeMap::new(),
@@ -143,7 +146,7 @@ impl Book {
         }
         let mut again = Self::new(self.pair);
         (again.seen, again.signed) = (self.seen.clone(), self.signed.clone());
-        again.issues = self.issues.clone();
+        (again.issues, again.paid_out) = (self.issues.clone(), self.paid_out.clone());
         again.issues.values_mut().for_each(|issue| issue.agreed = false);
         again.committed(state)?;
         *self = again;
@@ -360,7 +363,8 @@ impl Book {
         for transition in block.transitions.iter().filter(|t| t.key() == Some(key)) {
             copy.apply(block.proposer, transition, false)?;
         }
-        (self.issues, self.flows, self.added) = (copy.issues, copy.flows, copy.added);
+        self.paid_out.extend(copy.flows.drain(self.flows.len()..));
+        (self.issues, self.added) = (copy.issues, copy.added);
         Ok(())
     }
 
@@ -371,7 +375,7 @@ impl Book {
             _ => Vec::new(),
         });
         for item in items.filter(|item| closing.paid.contains(&item.hash)) {
-            self.flows.push((item.payer, item.hash, item.amount));
+            self.paid_out.push((item.payer, item.hash, item.amount));
         }
     }
 
