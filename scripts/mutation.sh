@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tries the mutants that cargo-mutants finds in the core's money arithmetic and agreement against the core's tests, all of
-# them from one build (scripts/mutation), about N minutes on two cores. Ends with 0 only if every mutant was noticed by a test or
+# them from one build (scripts/mutation), about an hour on two idle cores. Ends with 0 only if every mutant was noticed by a test or
 # is explained in scripts/mutation/explained.txt. What was found so far is kept: run it again and it goes on.
 #   scripts/mutation.sh [--quick] [--brief] [--again] [FILE...]
 #     --quick   every 40th mutant, and only the quicker tests

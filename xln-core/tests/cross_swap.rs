@@ -817,6 +817,37 @@ fn a_restored_responder_locks_nothing_and_gives_nothing_back() {
     }
 }
 
+/// The backup is older than the first leg, of which the peer's state tells: what the lost records answered is not known.
+#[test]
+fn a_first_leg_that_a_restored_responder_learns_of_is_left_alone() {
+    let mut w = world();
+    w.accept(1, |_| {});
+    let backup = w.net.parties[1].log.records.len();
+    w.swap(0);
+    while w.locks(0) != [1, 0] {
+        let (from, to, bytes) = w.net.wire.pop_front().unwrap();
+        // The acknowledgement of the first leg alone, without the second.
+        let mut message = xln_core::wire::Message::decode(&bytes).unwrap();
+        message.parts.retain(|part| from == 0 || matches!(part, xln_core::wire::Part::Ack { .. }));
+        let (from, bytes) = (w.net.id(from), message.encode().unwrap());
+        w.net.stage(to, vec![Input::Message { from, bytes }]);
+    }
+    w.net.wire.clear();
+    let records = w.net.parties[1].log.records[..backup].iter().map(|r| Record::decode(r).unwrap());
+    w.net.parties[1].machine = Machine::restore(w.net.id(1), None, records.collect::<Vec<_>>()).unwrap();
+    w.net.parties[1].log.records.truncate(backup);
+    w.net.stage(1, vec![Input::RestoredFromBackup]);
+    for _ in 0..3 {
+        w.connect();
+        w.pass(150);
+    }
+    assert!(!w.net.channel(1).is_recovering());
+    assert_eq!(w.locks(1), [1, 0], "neither locked anew nor given back");
+    w.pass(GIVE_S + 1000);
+    w.assert_idle();
+    assert_eq!(w.delta(0), [0, 0]);
+}
+
 #[test]
 fn a_restored_responder_does_not_take_a_lost_lock_for_none() {
     let mut w = world();

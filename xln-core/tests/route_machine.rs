@@ -329,6 +329,36 @@ fn what_was_settled_in_lost_records_is_not_passed_on_again() {
     }
 }
 
+/// The backup held the lock without a word of routing; what was passed on since is lost. Told of routing once more, the hop
+/// neither passes it on again nor gives it back.
+#[test]
+fn what_a_backup_held_before_routing_was_told_is_not_passed_on_again() {
+    let mut net = line(3);
+    for i in [1, 2] {
+        configure(&mut net, i, |c| c.routing = None);
+    }
+    let route = plan(&net, &[1, 2], 500, 1);
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2)), (1, 0));
+    let backup = net.parties[1].log.records.len();
+    configure(&mut net, 1, |_| ());
+    let peer = net.id(0);
+    net.stage(1, vec![Input::Connected { peer }]);
+    net.settle();
+    let id = only(&net, 2, 1);
+    tell(&mut net, 2, 1, Transition::SettlePayment { key: KEY, id, secret: secret(1) }).unwrap();
+    while net.deliver() {
+        net.wire.retain(|(_, to, _)| *to != 0);
+    }
+    assert_eq!((pending(&net, 0, 1), pending(&net, 2, 1)), (1, 0));
+    from_backup(&mut net, 1, backup);
+    configure(&mut net, 1, |_| ());
+    [2, 0, 2, 0].into_iter().for_each(|j| join(&mut net, 1, j));
+    assert_eq!((pending(&net, 0, 1), pending(&net, 1, 2), balance(&net, 2, 1)), (1, 0, 500));
+    assert_eq!((chan(&net, 1, 2).queued(), chan(&net, 1, 0).queued()), (0, 0));
+}
+
 /// What is settled while the incoming lock is not known yet settles that one when it is.
 #[test]
 fn a_secret_that_comes_before_its_lock_is_kept() {
@@ -732,6 +762,43 @@ fn a_lock_that_is_gone_is_not_offered_any_more() {
     connect_all(&mut net);
     net.settle();
     assert_eq!((pending(&net, 1, 2), balance(&net, 1, 2)), (0, -1));
+}
+
+/// The same, but a refused state with the outgoing lock is live: as long as it may be shown its command is not given up.
+#[test]
+fn a_lock_that_may_be_shown_is_not_withdrawn() {
+    let mut net = line(3);
+    configure(&mut net, 2, |c| c.depositories.retain(|d| d.key == KEY));
+    tell(&mut net, 1, 2, pay(1)).unwrap();
+    let held = net.wire.pop_front().unwrap();
+    // Refused for the depository, not for the lock beside it.
+    tell(&mut net, 1, 2, open(KEY2)).unwrap();
+    let route = plan(&net, &[1, 2], 500, 1);
+    send(&mut net, 0, &route).unwrap();
+    net.settle();
+    assert_eq!((pending(&net, 0, 1), chan(&net, 1, 2).queued()), (1, 2));
+    net.wire.push_back(held);
+    while chan(&net, 1, 2).queued() > 0 {
+        assert!(net.deliver());
+    }
+    // Nothing touches the subchannel meanwhile, so that the lock waits.
+    let kind = ChangeKind::Dispute { epoch: 0, dispute: dispute(Side::Left, 1, net.now), fills: vec![], body: vec![] };
+    let change = ChainChange { key: KEY, pair: Pair::new(net.id(1), net.id(2)).unwrap(), kind };
+    net.stage(1, vec![Input::Chain(ChainFact::Sighted { change })]);
+    while !net.parties[1].events.iter().any(|e| matches!(e, Event::Refused { .. })) {
+        assert!(net.deliver());
+    }
+    net.wire.clear();
+    assert_eq!(chan(&net, 1, 2).queued(), 1);
+    block(&mut net, &[0, 1], (0, 1), closed(), vec![]);
+    net.wire.retain(|(from, to, _)| *from != 2 && *to != 2);
+    while net.deliver() {
+        net.wire.retain(|(from, to, _)| *from != 2 && *to != 2);
+    }
+    assert_eq!((pending(&net, 0, 1), chan(&net, 1, 2).queued()), (0, 1));
+    connect_all(&mut net);
+    net.settle();
+    assert_eq!((pending(&net, 1, 2), chan(&net, 1, 2).queued()), (0, 0), "outranked");
 }
 
 #[test]

@@ -147,19 +147,21 @@ fn report(
 }
 
 type Reached = BTreeMap<usize, Vec<usize>>;
+/// A test, and the mutants that it comes by.
+type Surveyed<'a> = (Case<'a>, Vec<usize>);
 
 /// Runs every test by itself without a mutant: which mutants it comes by, and how long it takes. A test that does not come by
 /// a mutant cannot notice it. For each mutant the tests, the quickest first.
 fn survey<'b>(options: &Options, mutants: usize, built: &'b Built) -> Result<(Vec<Case<'b>>, Reached), Box<dyn Error>> {
     let (path, key) = (options.copy.join("survey.tsv"), format!("{} {mutants}", built.fingerprint));
     let text = fs::read_to_string(&path).unwrap_or_default();
-    let mut done: Vec<(Case<'_>, Vec<usize>)> = Vec::new();
+    let mut done: Vec<Surveyed<'_>> = Vec::new();
     if text.lines().next() == Some(&key) {
         done.extend(text.lines().skip(1).filter_map(|line| read_case(built, line)));
     }
     if done.is_empty() {
         done = survey_now(options, built)?;
-        let line = |(case, numbers): &(Case<'_>, Vec<usize>)| {
+        let line = |(case, numbers): &Surveyed<'_>| {
             let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
             format!("{}\t{}\t{}\t{}\n", case.took.as_millis(), case.test.name, case.name, numbers.join(" "))
         };
@@ -175,7 +177,7 @@ fn survey<'b>(options: &Options, mutants: usize, built: &'b Built) -> Result<(Ve
     Ok((done.into_iter().map(|(case, _)| case).collect(), reached))
 }
 
-fn read_case<'b>(built: &'b Built, line: &str) -> Option<(Case<'b>, Vec<usize>)> {
+fn read_case<'b>(built: &'b Built, line: &str) -> Option<Surveyed<'b>> {
     let mut parts = line.split('\t');
     let took = Duration::from_millis(parts.next()?.parse().ok()?);
     let (binary, name) = (parts.next()?, parts.next()?.to_owned());
@@ -183,7 +185,7 @@ fn read_case<'b>(built: &'b Built, line: &str) -> Option<(Case<'b>, Vec<usize>)>
     Some((Case { test, name, took }, parts.next()?.split_whitespace().filter_map(|n| n.parse().ok()).collect()))
 }
 
-fn survey_now<'b>(options: &Options, built: &'b Built) -> Result<Vec<(Case<'b>, Vec<usize>)>, Box<dyn Error>> {
+fn survey_now<'b>(options: &Options, built: &'b Built) -> Result<Vec<Surveyed<'b>>, Box<dyn Error>> {
     let mut all = Vec::new();
     for test in &built.tests {
         let output = Command::new(&test.path).args(["--list", "--format", "terse"]).output()?;

@@ -74,10 +74,13 @@ struct Edit {
     parts: Vec<Part>,
 }
 
+/// A mutant with its number.
+type Numbered<'a> = (usize, &'a Mutant);
+
 struct Writer<'a> {
     source: &'a str,
     /// By the range of the span in the source, and the genre of those that this program makes itself.
-    wanted: BTreeMap<(usize, usize, &'a str), Vec<(usize, &'a Mutant)>>,
+    wanted: BTreeMap<(usize, usize, &'a str), Vec<Numbered<'a>>>,
     edits: Vec<Edit>,
     groups: Vec<Vec<usize>>,
 }
@@ -115,11 +118,11 @@ fn on(number: usize) -> String {
 }
 
 impl<'a> Writer<'a> {
-    fn take(&mut self, range: Range<usize>) -> Vec<(usize, &'a Mutant)> {
+    fn take(&mut self, range: Range<usize>) -> Vec<Numbered<'a>> {
         self.take_own(range, "")
     }
 
-    fn take_own(&mut self, range: Range<usize>, genre: &'static str) -> Vec<(usize, &'a Mutant)> {
+    fn take_own(&mut self, range: Range<usize>, genre: &'static str) -> Vec<Numbered<'a>> {
         self.wanted.remove(&(range.start, range.end, genre)).unwrap_or_default()
     }
 
