@@ -9,6 +9,7 @@
 #   scripts/fuzz.sh --minimise TARGET     keeps, beside the seeds, the few inputs that cover most of what was found
 # Needs a nightly toolchain and cargo-fuzz (`cargo install cargo-fuzz --locked`). fuzz/corpus is in the repository, and the
 # quick form of it runs in every `cargo test`; what a run finds goes to fuzz/work, what breaks something to fuzz/artifacts.
+# A run gives way to all other work; XLN_NICE=0 if it should not.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -50,7 +51,7 @@ build() {
 
 run() { # TARGET SECONDS
     mkdir -p "fuzz/work/$1" "fuzz/corpus/$1" "fuzz/artifacts/$1"
-    RUST_BACKTRACE=0 nice -n 19 "$bin/$1" $limits -max_len="$(longest "$1")" -max_total_time="$2" \
+    RUST_BACKTRACE=0 nice -n "${XLN_NICE:-19}" "$bin/$1" $limits -max_len="$(longest "$1")" -max_total_time="$2" \
         -artifact_prefix="fuzz/artifacts/$1/" "fuzz/work/$1" "fuzz/corpus/$1"
 }
 
