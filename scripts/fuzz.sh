@@ -9,6 +9,7 @@
 #   scripts/fuzz.sh --minimise TARGET     keeps, beside the seeds, the few inputs that cover most of what was found
 # Needs a nightly toolchain and cargo-fuzz (`cargo install cargo-fuzz --locked`). fuzz/corpus is in the repository, and the
 # quick form of it runs in every `cargo test`; what a run finds goes to fuzz/work, what breaks something to fuzz/artifacts.
+# A run gives way to all other work; XLN_NICE=0 if it should not.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -50,7 +51,7 @@ build() {
 
 run() { # TARGET SECONDS
     mkdir -p "fuzz/work/$1" "fuzz/corpus/$1" "fuzz/artifacts/$1"
-    RUST_BACKTRACE=0 nice -n 19 "$bin/$1" $limits -max_len="$(longest "$1")" -max_total_time="$2" \
+    RUST_BACKTRACE=0 nice -n "${XLN_NICE:-19}" "$bin/$1" $limits -max_len="$(longest "$1")" -max_total_time="$2" \
         -artifact_prefix="fuzz/artifacts/$1/" "fuzz/work/$1" "fuzz/corpus/$1"
 }
 
@@ -58,8 +59,8 @@ found() { # TARGET: what its last run broke something with
     find "fuzz/artifacts/$1" -type f -newer "fuzz/work/$1.start"
 }
 
-# One line of the table from a log: executions, seconds, executions a second, edges and features covered, inputs kept, most
-# memory in MB, findings, commit.
+# One line of the table from a log: executions, seconds on the clock and of a processor, executions a second, edges and
+# features covered, inputs kept, most memory in MB, findings, commit.
 row() { # TARGET
     log=fuzz/work/$1.log
     # A line may end in bytes of an input.
@@ -69,20 +70,25 @@ row() { # TARGET
     seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
     executed=$(stat number_of_executed_units)
     [ -n "$executed" ] || executed=$(echo "$last" | sed 's/^#\([0-9]*\).*/\1/')
-    printf '%-22s %10s %8s %7s %7s %8s %7s %6s %9s %s\n' "$1" "${executed:-?}" "${seconds:-stopped}" \
-        "$(stat average_exec_per_sec)" "$(field cov)" "$(field ft)" "$(field corp)" "$(stat peak_rss_mb)" \
-        "$(found "$1" | wc -l)" "$(cat "$bin/$1.commit")"
+    printf '%-22s %10s %8s %7s %7s %7s %8s %7s %6s %9s %s\n' "$1" "${executed:-?}" "${seconds:-stopped}" \
+        "$(stat cpu_seconds)" "$(stat average_exec_per_sec)" "$(field cov)" "$(field ft)" "$(field corp)" \
+        "$(stat peak_rss_mb)" "$(found "$1" | wc -l)" "$(cat "$bin/$1.commit")"
 }
 
 head_line() {
-    printf '%-22s %10s %8s %7s %7s %8s %7s %6s %9s %s\n' \
-        target executions seconds per_s edges features corpus MB findings commit
+    printf '%-22s %10s %8s %7s %7s %7s %8s %7s %6s %9s %s\n' \
+        target executions seconds cpu per_s edges features corpus MB findings commit
 }
 
 one() { # TARGET SECONDS: quietly, into a log
     mkdir -p fuzz/work
     touch "fuzz/work/$1.start"
     run "$1" "$2" >"fuzz/work/$1.log" 2>&1 || echo "$1: see fuzz/work/$1.log" >&2
+    # Its own time: on a busy machine little of the time on the clock. Not in a pipe, which would have children of its own.
+    times >"fuzz/work/$1.times"
+    sed -n '2s/^\([0-9]*\)m\([0-9]*\).*/\1 \2/p' "fuzz/work/$1.times" | while read -r minutes seconds; do
+        echo "stat::cpu_seconds: $((minutes * 60 + seconds))" >>"fuzz/work/$1.log"
+    done
 }
 
 case "${1:-}" in
@@ -112,18 +118,22 @@ case "${1:-}" in
     for target in $(targets); do [ ! -e "fuzz/work/$target.log" ] || row "$target"; done
     ;;
 --minimise)
-    build "$2"
+    [ -x "$bin/$2" ] || build "$2"
     corpus=fuzz/corpus/$2 merged=fuzz/work/merged
     # Seeds have names that tests gave them; what a run found is named by its hash.
     mkdir -p "fuzz/work/$2"
     find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "fuzz/work/$2" {} +
     rm -rf "$merged" && cp -a "$corpus" "$merged"
-    nice -n 19 "$bin/$2" -set_cover_merge=1 $limits -max_len="$(longest "$2")" "$merged" "fuzz/work/$2"
+    "$bin/$2" -set_cover_merge=1 $limits -max_len="$(longest "$2")" "$merged" "fuzz/work/$2"
     total=0
-    ls -Sr "$merged" | grep -xE '[0-9a-f]{40}' | head -n "$most_files" | while read -r name; do
-        total=$((total + $(stat -c %s "$merged/$name")))
-        [ "$total" -le "$most_bytes" ] || break
+    count=0
+    # The merge writes first what adds most.
+    ls -tr "$merged" | grep -xE '[0-9a-f]{40}' | while read -r name; do
+        size=$(stat -c %s "$merged/$name")
+        [ $((total + size)) -le "$most_bytes" ] || continue
         cp "$merged/$name" "$corpus/"
+        total=$((total + size)) count=$((count + 1))
+        [ "$count" -lt "$most_files" ] || break
     done
     echo "$2: $(ls "$corpus" | wc -l) files, $(cat "$corpus"/* | wc -c) bytes"
     ;;
