@@ -68,8 +68,8 @@ pub(crate) struct Book {
     pub(crate) issues: BTreeMap<(Side, Mark), Issue>,
     /// Locks that were added, by author and hash: once each.
     added: BTreeSet<(Side, Hash)>,
-    /// Who was restored from a backup.
-    pub(crate) forgetful: BTreeSet<Side>,
+    /// Who was restored from a backup, and how many flows there were then.
+    pub(crate) forgetful: BTreeMap<Side, (usize, usize)>,
     /// What was settled: who, payer or not, under which hash, how much.
     pub(crate) flows: Vec<(Side, Hash, u128)>,
     /// The same, by what chains have enforced: no backup takes that back.
@@ -98,7 +98,7 @@ impl Book {
             agreed: BTreeMap::new(),
             issues: BTreeMap::new(),
             added: BTreeSet::new(),
-            forgetful: BTreeSet::new(),
+            forgetful: BTreeMap::new(),
             flows: Vec::new(),
             paid_out: Vec::new(),
             settlements: BTreeMap::new(),
@@ -157,13 +157,21 @@ impl Book {
         Ok(())
     }
 
-    /// A hop that has lost its memory passes on again what came to nothing before: nothing is open or was paid for it.
+    /// A hop that has lost its memory passes on again what was over before that, since it does not know (docs/protocol.md
+    /// section 9): not what is open, nor what was paid since.
     fn may_lock_again(&self, by: Side, hash: &Hash) -> bool {
+        let Some((flows, paid_out)) = self.forgetful.get(&by) else { return false };
         let open = self.parts.values().flat_map(|part| part.open.values());
         let mut same =
             open.filter(|open| matches!(open, Open::Lock { payer, hash: of, .. } if *payer == by && of == hash));
-        let mut paid = self.flows.iter().chain(&self.paid_out).filter(|(payer, of, _)| *payer == by && of == hash);
-        self.forgetful.contains(&by) && same.next().is_none() && paid.next().is_none()
+        let since = self.flows.iter().skip(*flows).chain(self.paid_out.iter().skip(*paid_out));
+        let mut paid = since.filter(|(payer, of, _)| *payer == by && of == hash);
+        same.next().is_none() && paid.next().is_none()
+    }
+
+    /// A side was restored from a backup.
+    pub(crate) fn forgets(&mut self, side: Side) {
+        self.forgetful.insert(side, (self.flows.len(), self.paid_out.len()));
     }
 
     fn agree(&mut self, block: &Arc<Block>) -> Found {

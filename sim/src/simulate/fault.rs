@@ -233,7 +233,6 @@ impl World {
         let id = party.id;
         for book in self.books.values_mut() {
             let Some(side) = book.pair.side(&id) else { continue };
-            book.forgetful.insert(side);
             for ((by, _), issue) in &mut book.issues {
                 issue.unknown |= *by == side;
             }
@@ -243,6 +242,11 @@ impl World {
             let channel = self.parties[peer].node.as_ref().and_then(|node| node.channel(&id));
             if let (Some(book), Some(channel)) = (self.books.get_mut(&pair), channel) {
                 book.roll_back(channel.state())?;
+            }
+            if let Some(book) = self.books.get_mut(&pair)
+                && let Some(side) = book.pair.side(&self.parties[who].id)
+            {
+                book.forgets(side);
             }
         }
         self.parties[who].down_until = self.now;

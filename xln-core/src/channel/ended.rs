@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Channel, Env, SignedState};
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
-use crate::types::{Hash, HashKind, Secret, SubchannelKey};
+use crate::types::{Hash, HashKind, Secret, Side, SubchannelKey};
 
 /// How a payment ended.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
@@ -90,11 +90,25 @@ impl Channel {
         })
     }
 
+    /// Whether this side pays a payment.
+    pub(crate) fn pays(&self, payment: &Payment) -> bool {
+        payment.payer == self.me
+    }
+
     /// Payments to this side that carry an onion, in the last agreed state.
     pub(crate) fn routed(&self) -> impl Iterator<Item = (SubchannelKey, u64)> {
+        self.onions(self.me.other())
+    }
+
+    /// Payments of both sides that carry an onion, in the last agreed state.
+    pub(crate) fn all_routed(&self) -> impl Iterator<Item = (SubchannelKey, u64)> {
+        self.onions(self.me).chain(self.routed())
+    }
+
+    fn onions(&self, payer: Side) -> impl Iterator<Item = (SubchannelKey, u64)> {
         self.tip.state.subchannels.iter().flat_map(move |(key, subchannel)| {
-            let mine = |pending: &Pending| match pending {
-                Pending::Payment(p) => p.payer != self.me && crate::route::is_onion(&p.onion),
+            let mine = move |pending: &Pending| match pending {
+                Pending::Payment(p) => p.payer == payer && crate::route::is_onion(&p.onion),
                 Pending::Swap(_) | Pending::Subcontract(_) => false,
             };
             subchannel.pending.iter().filter(move |(_, pending)| mine(pending)).map(|(id, _)| (*key, *id))

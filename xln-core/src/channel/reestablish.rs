@@ -30,7 +30,7 @@ impl Channel {
         self.forget_commands(env, true);
         self.consents.clear();
         self.recover_crosses();
-        env.out.inherited.extend(self.routed());
+        env.out.inherited.extend(self.all_routed());
         self.recovering = true;
         self.connected = false;
     }
@@ -141,7 +141,7 @@ impl Channel {
         self.consents.clear();
         self.track_crosses(&signed);
         self.tip = Arc::new(signed);
-        env.out.inherited.extend(self.routed());
+        env.out.inherited.extend(self.all_routed());
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
         self.signers.agreed();
         self.refused.clear();

@@ -78,7 +78,7 @@ enum Stage {
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub(super) struct Routing {
     links: BTreeMap<LockId, Link>,
-    /// Outgoing lock to incoming lock.
+    /// Outgoing lock to incoming lock; to itself if it may have been made for one in records that are lost.
     outgoing: BTreeMap<LockId, LockId>,
     commands: BTreeMap<CommandId, LockId>,
     expected: BTreeMap<(HashKind, Hash), ExpectedPayment>,
@@ -88,8 +88,8 @@ pub(super) struct Routing {
     seen_until: BTreeMap<(UnixSeconds, Hash), EntityId>,
     /// How many of them each peer has brought.
     seen_of: BTreeMap<EntityId, u32>,
-    /// Secrets of own payments that were settled while a channel was recovering, and until when they are kept: what was
-    /// paid may have been passed on for a lock that is not known again yet.
+    /// Secrets of own payments that stood in a state which was taken over or in a backup, or were settled while a channel was
+    /// recovering, and until when they are kept: what was paid may have been passed on for a lock that is not known again yet.
     late: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
 }
 
@@ -242,9 +242,12 @@ impl Frame {
                 continue;
             }
             let incoming = self.routes.outgoing.get(&base.outgoing, &lock).copied();
-            match (incoming, &ended.end) {
+            if incoming.is_some() {
+                self.routes.outgoing.remove(lock);
+            }
+            let orphan = incoming == Some(lock);
+            match (incoming.filter(|_| !orphan), &ended.end) {
                 (Some(incoming), end) => {
-                    self.routes.outgoing.remove(lock);
                     let Some(mut link) = self.routes.links.get(&base.links, &incoming).cloned() else { continue };
                     let dead = match end {
                         End::Settled(secret) => Stage::Known(*secret),
@@ -260,7 +263,7 @@ impl Frame {
                 }
                 (None, End::Settled(secret)) => {
                     self.learn(work, ended.kind, ended.hash, *secret);
-                    self.keep_late(work, (ended.kind, ended.hash), *secret);
+                    self.keep_late(work, (ended.kind, ended.hash), *secret, orphan);
                     self.events.push(Event::PaymentEnded { peer, payment: ended });
                 }
                 (None, _) => self.events.push(Event::PaymentEnded { peer, payment: ended }),

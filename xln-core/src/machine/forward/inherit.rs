@@ -18,8 +18,19 @@ impl Frame {
             }
             let channel = self.channels.get(&lock.peer);
             let Some(payment) = channel.and_then(|c| c.payment(&lock.key, lock.id)).cloned() else { continue };
+            if channel.is_some_and(|c| c.pays(&payment)) {
+                self.orphan(work, policy, lock);
+                continue;
+            }
             let link = self.inherited(work, policy, &lock, &payment);
             self.routes.links.set(lock, link);
+        }
+    }
+
+    /// An outgoing lock that may have been made for an incoming one which its payer will propose again. It is bound to itself.
+    fn orphan(&mut self, work: &Work<'_>, policy: Option<&RoutingPolicy>, lock: LockId) {
+        if policy.is_some() && self.routes.outgoing.get(&work.machine.routing.outgoing, &lock).is_none() {
+            self.routes.outgoing.set(lock, lock);
         }
     }
 
@@ -56,14 +67,18 @@ impl Frame {
         }
         let channel = self.known(work, next)?;
         let base = &work.machine.routing.outgoing;
-        let unbound = |(key, id)| self.routes.outgoing.get(base, &LockId { peer: *next, key, id }).is_none();
+        let unbound = |(key, id)| {
+            let out = LockId { peer: *next, key, id };
+            self.routes.outgoing.get(base, &out).is_none_or(|incoming| *incoming == out)
+        };
         (channel.is_recovering() || channel.paying(kind, hash).any(unbound)).then_some(Stage::Lost)
     }
 
-    /// Keeps the secret of a payment that no lock is known for, as long as one may come back.
-    pub(super) fn keep_late(&mut self, work: &Work<'_>, name: (HashKind, Hash), secret: Secret) {
+    /// Keeps the secret of a payment that no lock is known for, as long as one may come back: of an orphan, and of whatever is
+    /// settled while a channel is recovering.
+    pub(super) fn keep_late(&mut self, work: &Work<'_>, name: (HashKind, Hash), secret: Secret, orphan: bool) {
         let recovering = |(peer, channel): (&EntityId, _)| self.channels.get(peer).unwrap_or(channel).is_recovering();
-        if !work.machine.channels.iter().any(recovering) {
+        if !orphan && !work.machine.channels.iter().any(recovering) {
             return;
         }
         let base = &work.machine.routing.late;
