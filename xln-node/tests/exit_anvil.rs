@@ -104,7 +104,7 @@ impl World {
             Node::open(store, Box::new(keys[i].clone()), options, now).unwrap().0
         });
         let watchers = [0, 1].map(|i| {
-            Watcher::new(deployment.chain, WatchConfig::new(keys[i].entity(), &deployment, 0), &Cursor::default())
+            Watcher::new(deployment.chain, WatchConfig::new(keys[i].entity(), &deployment, 1), &Cursor::default())
         });
         let mut world = Self { chain, client, keys, nodes, watchers, wire: VecDeque::new() };
         for i in 0..2 {
@@ -150,7 +150,7 @@ impl World {
 
     /// Both hear what the chain says until they agree on the collateral.
     async fn hear(&mut self) -> UnixSeconds {
-        loop {
+        for _ in 0..300 {
             let now = self.chain.head().await.unwrap().timestamp;
             for i in 0..2 {
                 let facts = self.watchers[i].poll(&self.chain).await.unwrap();
@@ -163,6 +163,7 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        panic!("no agreement on the collateral: {:?}", self.nodes.each_ref().map(|node| node.machine().channels().count()));
     }
 }
 
