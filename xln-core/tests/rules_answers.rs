@@ -710,11 +710,17 @@ fn a_pause_ends_with_the_next_agreed_state() {
 #[test]
 fn a_restored_node_that_pauses_is_bound_by_what_it_may_have_signed() {
     for i in 0..2 {
-        for elapsed in [0, 5, RESTORE_PERIOD_S + 5] {
+        for (elapsed, used) in [(0, 0), (5, 0), (RESTORE_PERIOD_S + 5, 0), (0, 20)] {
             let mut net = net(100);
             net.now = net.state(i).timestamp.plus(elapsed);
             paused(&mut net, i, pay(1));
-            let known = net.channel(i).max_signed().height();
+            let mut known = net.channel(i).max_signed().height();
+            // Heights that a refused block of the peer's has used up count too.
+            if used > 0 {
+                let mut bad = net.forge(1 - i, vec![foreign(1)]);
+                (bad.height, known) = (known + used, known + used);
+                assert_eq!(rejects(&net.inject_block(1 - i, bad)), [RejectReason::Policy { index: 0 }]);
+            }
             net.stage(i, vec![Input::RestoredFromBackup]);
             let here = position(&net, 1 - i);
             net.inject(1 - i, here);
