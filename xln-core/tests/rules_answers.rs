@@ -710,20 +710,30 @@ fn a_pause_ends_with_the_next_agreed_state() {
 #[test]
 fn a_restored_node_that_pauses_is_bound_by_what_it_may_have_signed() {
     for i in 0..2 {
-        let mut net = net(100);
-        paused(&mut net, i, pay(1));
-        net.stage(i, vec![Input::RestoredFromBackup]);
-        let here = position(&net, 1 - i);
-        net.inject(1 - i, here);
-        assert!(!net.channel(i).is_recovering() && !net.channel(i).is_in_flight());
-        let height = net.state(i).height;
-        let mut block = net.forge(1 - i, vec![memo(1)]);
-        block.height = height + MAX_HEIGHT_GAP - 1;
-        let answer = net.inject_block(1 - i, block.clone());
-        let least = answer.iter().find_map(|p| if let Part::Reject(r) = p { Some(r.min_height) } else { None });
-        assert_eq!((rejects(&answer), least), (vec![RejectReason::HeightTooLow], Some(height + MAX_HEIGHT_GAP)));
-        block.height = height + MAX_HEIGHT_GAP;
-        assert_eq!(acks(&net.inject_block(1 - i, block)), 1);
+        for (elapsed, used) in [(0, 0), (5, 0), (RESTORE_PERIOD_S + 5, 0), (0, 20)] {
+            let mut net = net(100);
+            net.now = net.state(i).timestamp.plus(elapsed);
+            paused(&mut net, i, pay(1));
+            let mut known = net.channel(i).max_signed().height();
+            // Heights that a refused block of the peer's has used up count too.
+            if used > 0 {
+                let mut bad = net.forge(1 - i, vec![foreign(1)]);
+                (bad.height, known) = (known + used, known + used);
+                assert_eq!(rejects(&net.inject_block(1 - i, bad)), [RejectReason::Policy { index: 0 }]);
+            }
+            net.stage(i, vec![Input::RestoredFromBackup]);
+            let here = position(&net, 1 - i);
+            net.inject(1 - i, here);
+            assert!(!net.channel(i).is_recovering() && !net.channel(i).is_in_flight());
+            let bound = known + (elapsed % RESTORE_PERIOD_S + 1) * RESTORE_STEP;
+            let mut block = net.forge(1 - i, vec![memo(1)]);
+            block.height = bound;
+            let answer = net.inject_block(1 - i, block.clone());
+            let least = answer.iter().find_map(|p| if let Part::Reject(r) = p { Some(r.min_height) } else { None });
+            assert_eq!((rejects(&answer), least), (vec![RejectReason::HeightTooLow], Some(bound + 1)));
+            block.height = bound + 1;
+            assert_eq!(acks(&net.inject_block(1 - i, block)), 1);
+        }
     }
 }
 
