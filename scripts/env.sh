@@ -9,7 +9,7 @@ export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 # A cache that only grows fills a disk: past this many GiB it starts anew.
 bound_gib="${XLN_CACHE_GIB:-16}"
 if [ -d "$CARGO_TARGET_DIR" ] && [ "$(du -s --block-size=1G "$CARGO_TARGET_DIR" | cut -f1)" -gt "$bound_gib" ]; then
-  echo "cache is over ${bound_gib} GiB: starting anew"
+  echo "cache is over ${bound_gib} GiB: starting anew" >&2
   rm -rf "$CARGO_TARGET_DIR"
 fi
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Builds the library, writes the Kotlin code that calls it, compiles that with the package's own code, its tests, its sample
-# and the snippets of the documentation, and runs them on a JVM. Arguments, if any, are names of test classes to run.
+# and the lines of the README, and runs them on a JVM.
+#   scripts/kotlin.sh [CLASS…]   all of it, or these test classes
+#   scripts/kotlin.sh setup      only installs what that needs
+# XLN_PROFILE is the library's: dev or mobile. XLN_RECORDS is a folder of scenarios' logs, if they are there already.
 source "$(dirname "$0")/env.sh"
 package=xln-ffi/kotlin
 out="$CARGO_TARGET_DIR/kotlin"
@@ -23,6 +26,7 @@ if ! cmp -s "$tools/package-lock.json" "$tools/node_modules/.lock-installed"; th
   npm ci --prefix "$tools" --no-audit --no-fund --ignore-scripts
   cp "$tools/package-lock.json" "$tools/node_modules/.lock-installed"
 fi
+[ "${1:-}" != setup ] || exit 0
 home="$tools/node_modules/kotlin-compiler"
 lib="$home/lib"
 java=/usr/share/java
@@ -30,12 +34,11 @@ libraries="$lib/kotlin-stdlib.jar:$lib/kotlinx-coroutines-core-jvm.jar:$java/jna
 test_libraries="$libraries:$lib/kotlin-test.jar:$lib/kotlin-test-junit.jar:$java/junit4.jar:$java/hamcrest-core.jar:$java/gson.jar"
 
 say "library and generator"
-# Apart, so that the features of one do not change how the other is built.
-cargo build -p xln-ffi
-cargo build -p xln-bindgen
+native=$(scripts/library.sh)
+cargo build -q -p xln-bindgen
 rm -rf "$out/generated"
 mkdir -p "$out/generated"
-"$CARGO_TARGET_DIR/debug/xln-bindgen" kotlin "$CARGO_TARGET_DIR/debug/libxln_ffi.so" xln-ffi/uniffi.toml "$out/generated"
+"$CARGO_TARGET_DIR/debug/xln-bindgen" kotlin "$native/libxln_ffi.so" xln-ffi/uniffi.toml "$out/generated"
 
 # compile NAME CLASSPATH FILE…: into $out/NAME, unless the same was compiled before.
 compile() {
@@ -50,8 +53,11 @@ compile() {
   echo "$stamp" > "$out/$name.stamp"
 }
 
-say "logs of scenarios"
-scripts/records.sh "$CARGO_TARGET_DIR/records"
+records="${XLN_RECORDS:-$CARGO_TARGET_DIR/records}"
+if [ -z "${XLN_RECORDS:-}" ]; then
+  say "logs of scenarios"
+  scripts/records.sh "$records"
+fi
 
 say "package"
 mapfile -t sources < <(find "$package/src/main/kotlin" "$out/generated" -name '*.kt' | sort)
@@ -62,8 +68,8 @@ mapfile -t tests < <(find "$package/src/test/kotlin" -name '*.kt' | sort)
 kotlin_flags="-Werror -Xfriend-paths=$out/main" compile test "$out/main:$test_libraries" "${tests[@]}"
 
 say "run"
-native="$CARGO_TARGET_DIR/debug"
-run=(java -Xmx512m "-Djna.library.path=$native:/usr/lib/x86_64-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD" "-Dxln.records=$CARGO_TARGET_DIR/records")
+# The heap is there from the beginning, so that what a process grows by is not its garbage.
+run=(java -Xms128m -Xmx128m -XX:+AlwaysPreTouch "-Djna.library.path=$native:/usr/lib/$(uname -m)-linux-gnu/jni" -Djna.nosys=false "-Dxln.root=$PWD" "-Dxln.records=$records")
 if [ $# -gt 0 ]; then classes=("$@"); else
   mapfile -t classes < <(find "$package/src/test/kotlin" -name '*Test.kt' | sort | sed 's|.*/kotlin/||; s|/|.|g; s|\.kt$||')
 fi
@@ -78,7 +84,7 @@ if [ $# -eq 0 ]; then
   "${run[@]}" -cp "$out/sample:$out/main:$libraries" sample.SampleKt "$folder" 300 | tee "$folder/output"
   grep -q '^alice can pay 450, and receive 550$' "$folder/output"
 
-  say "snippet of the documentation"
+  say "lines of the README"
   mkdir -p "$out/snippet-source"
   { printf 'import kotlinx.coroutines.*\nimport org.xln.*\n\nfun main(): Unit = runBlocking {\n'
     scripts/snippet.sh kotlin

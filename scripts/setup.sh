@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the full test suite needs beyond Rust: the wasm target, Node with the pinned Foundry and solc packages,
-# and strace. Does nothing that is done already.
+# Installs what the full test suite needs beyond Rust: the wasm target, Node with the pinned Foundry and solc packages, strace,
+# a Java runtime with the Kotlin compiler, and Chromium. Does nothing that is done already. Swift's toolchain is not among it:
+# scripts/swift.sh sets that up.
 source "$(dirname "$0")/env.sh"
 
 package() {
@@ -26,3 +27,7 @@ if ! cmp -s xln-chain/anvil/package-lock.json xln-chain/anvil/node_modules/.lock
   npm ci --prefix xln-chain/anvil --no-audit --no-fund --ignore-scripts
   cp xln-chain/anvil/package-lock.json xln-chain/anvil/node_modules/.lock-installed
 fi
+say "Kotlin"
+scripts/kotlin.sh setup
+say "npm package: its tools, and Chromium"
+scripts/wasm.sh setup

@@ -2,6 +2,7 @@
 # Builds the library, writes the Swift code that calls it, and runs the Swift package's tests and sample. The toolchain is the
 # machine's own `swift`, or else Debian's, which this script puts into a folder of the cache once (2.6 GB, some minutes). Where
 # neither can be, it says so and ends well, or ends badly with XLN_REQUIRE_SWIFT=1. Arguments go to `swift test`.
+# XLN_PROFILE is the library's: dev or mobile. XLN_RECORDS is a folder of scenarios' logs, if they are there already.
 source "$(dirname "$0")/env.sh"
 package=xln-ffi/swift
 root="$cache/swift/root"
@@ -35,38 +36,39 @@ install_toolchain() {
 # in_swift SUBCOMMAND ARGUMENTS…: in the package's folder, with the library at hand.
 if command -v swift >/dev/null; then
   in_swift() {
-    local subcommand=$1 libraries="$CARGO_TARGET_DIR/debug"
+    local subcommand=$1
     shift
-    (export XLN_ROOT="$PWD" XLN_RECORDS="$CARGO_TARGET_DIR/records" XLN_LIBRARY_DIR="$libraries" LD_LIBRARY_PATH="$libraries"
+    (export XLN_ROOT="$PWD" XLN_RECORDS="$records" XLN_LIBRARY_DIR="$native" LD_LIBRARY_PATH="$native"
       swift "$subcommand" --package-path "$package" --scratch-path "$CARGO_TARGET_DIR/swift" "$@")
   }
 else
   install_toolchain
-  mkdir -p "$root/xln" "$root/target"
+  mkdir -p "$root/xln" "$root/target" "$root/native" "$root/records"
   # shellcheck disable=SC2016
   in_swift() {
     local subcommand=$1
     shift
     unshare --mount --propagation private bash -c '
       set -e
-      root=$1; source=$2; target=$3; shift 3
+      root=$1; source=$2; target=$3; native=$4; records=$5; shift 5
       mount -t proc proc "$root/proc"
       mount --rbind /dev "$root/dev"
       mount --bind "$source" "$root/xln"
       mount --bind "$target" "$root/target"
-      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 SWIFT_BACKTRACE=enable=no XLN_ROOT=/xln XLN_RECORDS=/target/records XLN_LIBRARY_DIR=/target/debug \
-        LD_LIBRARY_PATH=/target/debug "$@"
-    ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" \
+      mount --bind "$native" "$root/native"
+      mount --bind "$records" "$root/records"
+      exec chroot "$root" env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 SWIFT_BACKTRACE=enable=no XLN_ROOT=/xln XLN_RECORDS=/records XLN_LIBRARY_DIR=/native \
+        LD_LIBRARY_PATH=/native "$@"
+    ' -- "$root" "$PWD" "$CARGO_TARGET_DIR" "$native" "$records" \
       swift "$subcommand" --package-path "/xln/$package" --scratch-path /target/swift "$@"
   }
 fi
 
 say "library and generator"
-# Apart, so that the features of one do not change how the other is built.
-cargo build -p xln-ffi
-cargo build -p xln-bindgen
-library="$CARGO_TARGET_DIR/debug/libxln_ffi.so"
-[ -e "$library" ] || library="$CARGO_TARGET_DIR/debug/libxln_ffi.dylib"
+native=$(scripts/library.sh)
+cargo build -q -p xln-bindgen
+library="$native/libxln_ffi.so"
+[ -e "$library" ] || library="$native/libxln_ffi.dylib"
 generated="$CARGO_TARGET_DIR/swift-generated"
 mkdir -p "$generated"
 "$CARGO_TARGET_DIR/debug/xln-bindgen" swift "$library" xln-ffi/uniffi.toml "$generated"
@@ -81,14 +83,17 @@ cmp -s "$generated/XlnFFI.h" "$package/Sources/XlnFFI/XlnFFI.h" || cp "$generate
 cmp -s "$generated/SnippetTests.swift" "$package/Tests/XlnTests/SnippetTests.swift" \
   || cp "$generated/SnippetTests.swift" "$package/Tests/XlnTests/"
 
-say "logs of scenarios"
-scripts/records.sh "$CARGO_TARGET_DIR/records"
+records="${XLN_RECORDS:-$CARGO_TARGET_DIR/records}"
+if [ -z "${XLN_RECORDS:-}" ]; then
+  say "logs of scenarios"
+  scripts/records.sh "$records"
+fi
 
 say "tests"
 log="$CARGO_TARGET_DIR/swift.log"
 in_swift test "$@" 2>&1 | tee "$log"
 if [ $# -eq 0 ]; then
-  grep -q '^left: 750$' "$log" || { echo "the snippet of the documentation did not run" >&2; exit 1; }
+  grep -q '^left: 750$' "$log" || { echo "the lines of the README did not run" >&2; exit 1; }
   say "sample: twice, since the second run goes on where the first ended"
   rm -rf "$CARGO_TARGET_DIR/swift-sample"
   folder="$CARGO_TARGET_DIR/swift-sample"

@@ -16,7 +16,8 @@ use common::*;
 use xln_chain::client::GovernCall;
 use xln_chain::{Cursor, WatchConfig, Watcher};
 use xln_core::chain::{ChainAction, ChainCall, ChainFact, ChangeKind, REMEMBERED_POINTS};
-use xln_core::types::{Hash, HashKind, Secret, Side, TokenId};
+use xln_core::proof::{Body, DepositoryDomain};
+use xln_core::types::{Hash, HashKind, Secret, Side, TokenId, UnixSeconds};
 
 const CONFIRMATIONS: u64 = 3;
 
@@ -37,6 +38,25 @@ impl Setting {
 
     fn poll(&mut self) -> Vec<ChainFact> {
         now(self.watcher.poll(&self.world.chain))
+    }
+
+    /// Both sign a close with nothing to move.
+    fn close(&self) {
+        let (me, peer) = (key(1), key(2));
+        let pair = pair(&me, &peer);
+        let header = now(self.world.client.channel(&pair));
+        let body = Body { tokens: vec![(TokenId(0), 0)], clauses: Vec::new() }.encode().unwrap();
+        let expiry = UnixSeconds(self.world.chain.now().0 + 3_000);
+        let at = self.world.deployment.key();
+        let domain = DepositoryDomain::from(&at);
+        let digest =
+            domain.cooperative_close(&pair.channel_key(), header.epoch, header.settlement_nonce, expiry, &body);
+        let sign = |side| {
+            let signer = if pair.side(&entity(&me)) == Some(side) { &me } else { &peer };
+            signer.sign_digest(&digest).unwrap()
+        };
+        let call = ChainCall::CooperativeClose { expiry, body, left: sign(Side::Left), right: sign(Side::Right) };
+        now(self.world.client.submit(&peer, &ChainAction { key: at, pair, call }));
     }
 
     fn start(&self) {
@@ -95,6 +115,24 @@ fn a_start_that_was_dropped_vanishes_after_the_confirmation_depth() {
     }
     assert_eq!(vanished(&setting.poll()), 1);
     assert_eq!(setting.watcher.cursor().sighted, []);
+}
+
+/// A close that comes back says nothing about a dispute of the epoch after it.
+#[test]
+fn a_start_after_a_close_vanishes_although_the_close_comes_back() {
+    let mut setting = Setting::new();
+    setting.close();
+    setting.start();
+    assert_eq!(sightings(&setting.poll()), 2);
+    setting.world.chain.reorg(2);
+    setting.close();
+    assert_eq!(sightings(&setting.poll()), 1);
+    let mut gone = 0;
+    for _ in 0..3 * CONFIRMATIONS {
+        setting.world.chain.mine();
+        gone += vanished(&setting.poll());
+    }
+    assert_eq!(gone, 1);
 }
 
 #[test]

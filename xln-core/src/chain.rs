@@ -26,6 +26,11 @@ pub const FACT_MEMORY_S: u64 = 86_400;
 
 /// A fact of a chain, as the watcher reports it.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)
+)]
 pub enum ChainFact {
     /// One confirmed block, in order of numbers. Every confirmed block is reported, also an empty one.
     Block {
@@ -63,6 +68,11 @@ pub enum ChainFact {
 
 /// A change of one subchannel.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct ChainChange {
     /// In which subchannel.
     pub key: SubchannelKey,
@@ -74,6 +84,11 @@ pub struct ChainChange {
 
 /// What changed, with the whole new value.
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)
+)]
 pub enum ChangeKind {
     /// Collateral and ondelta of one token.
     Collateral(TokenFact),
@@ -91,8 +106,10 @@ pub enum ChangeKind {
         /// The dispute as it is now.
         dispute: DisputeFact,
         /// The fills that were given with it, encoded.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         fills: Vec<u8>,
         /// The body of an empty-state start, else empty.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_text::bytes"))]
         body: Vec<u8>,
     },
     /// A dispute or a co-signed close ended the epoch.

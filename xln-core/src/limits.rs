@@ -37,8 +37,14 @@ pub const CLAUSE_GAS: u64 = 200_000;
 pub const MAX_LOCK_S: u64 = 604_800;
 /// How far a block's time may be ahead of the receiver's clock, in seconds.
 pub const MAX_CLOCK_DRIFT_S: u64 = 30;
-/// How far above the greatest height seen or signed on one parent a replacement may be.
-pub const MAX_HEIGHT_GAP: u64 = 16;
+/// How far above the greatest height seen or signed on one parent a replacement may be. A node that was restored from a backup
+/// jumps far, so that no two restores sign at the same heights; heights outlast two thousand million jumps of this size.
+pub const MAX_HEIGHT_GAP: u64 = 1 << 32;
+/// Heights that a restored node passes over: so many, and as many again for each second since the tip's time, modulo
+/// [`RESTORE_PERIOD_S`]. More than a node signs on one parent.
+pub const RESTORE_STEP: u64 = 64;
+/// Seconds after which the jumps of restored nodes begin anew, so that the greatest one stays far below [`MAX_HEIGHT_GAP`].
+pub const RESTORE_PERIOD_S: u64 = 1 << 20;
 /// What the grace of an EntityProvider must leave beyond twice the dispute window, in seconds: time to have a start mined.
 pub const GRACE_MARGIN_S: u64 = 3600;
 /// How long before its expiry a payment must be settled off chain, in seconds, unless the channel says otherwise: at least

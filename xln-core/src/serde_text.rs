@@ -8,7 +8,7 @@ use alloy_primitives::hex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::crypto::Signature;
-use crate::types::{Address, EntityId, Hash, Secret};
+use crate::types::{Address, EntityId, Hash, Pair, Secret};
 
 fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -48,6 +48,20 @@ impl Serialize for EntityId {
 impl<'de> Deserialize<'de> for EntityId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(exact(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// In either order; the smaller entity is left.
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Both {
+            left: EntityId,
+            right: EntityId,
+        }
+        let Both { left, right } = Both::deserialize(deserializer)?;
+        Self::new(left, right).map_err(de::Error::custom)
     }
 }
 

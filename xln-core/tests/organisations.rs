@@ -440,6 +440,30 @@ fn rule_27_a_signer_that_lapses_is_refused_and_disputed_in_time() {
     }
 }
 
+/// A peer that goes on with its old board, which the chain still takes: both sign anew once, and again only after its patience.
+#[test]
+fn a_lapsing_signer_that_goes_on_is_asked_again_in_time() {
+    let (old, new) = (Org::of(&[11, 12], 2).registered_as(1), Org::of(&[13, 14], 2).registered_as(1));
+    let mut net = Net::between(vec![remote(&old), boxed(1)]);
+    let (me, peer) = (index(&net, &old.id), 1 - index(&net, &old.id));
+    entities(&mut net, &[0, 1], vec![set(&old, None, UnixSeconds(0))]);
+    open_with(&mut net, &[&old]);
+    let until = net.now.plus(GRACE_S);
+    entities(&mut net, &[peer], vec![set(&new, Some(&old), until)]);
+    let patience = net.parties[peer].machine.config().peer_timeout_s;
+    for _ in 0..2 {
+        let height = net.state(peer).height;
+        assert!(net.channel(peer).is_in_flight());
+        while net.deliver() {}
+        answer(&mut net, me, &old);
+        while net.deliver() {}
+        assert_eq!(net.state(peer).height, height + 1);
+        assert!(!net.channel(peer).is_in_flight(), "not at once again");
+        net.now = net.now.plus(patience);
+        net.stage(peer, vec![Input::Tick]);
+    }
+}
+
 /// A contract account records boards until the peer could have lost the one that its last signature shows.
 #[test]
 fn rule_27_boards_without_end_hide_no_lapse() {

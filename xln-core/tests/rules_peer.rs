@@ -20,7 +20,7 @@ use xln_core::chain::{ChainView, ChangeKind, PointVerdict};
 use xln_core::channel::{CommandError, Event, Rejection};
 use xln_core::crypto::KeyCache;
 use xln_core::limits::*;
-use xln_core::machine::{Action, Input, InputOutcome};
+use xln_core::machine::{Action, Input, InputOutcome, Machine, Record};
 use xln_core::proof::{SettlementUpdate, TokenDiff, subchannel_leaf, verify_path};
 use xln_core::transition::{Transition, TransitionError as E};
 use xln_core::types::*;
@@ -664,21 +664,56 @@ fn a_recovering_node_signs_nothing_and_then_only_above_what_it_may_have_signed()
         state_hash: tip.commitment.state_hash,
         reply: false,
     };
-    let parent = net.state(1).height;
+    let (parent, tipped) = (net.state(1).height, tip.state.timestamp);
     net.inject(0, level);
     assert!(!net.channel(1).is_recovering());
     // At once it signs a block that outranks all that the lost log can have signed on this parent.
     let floor = net.channel(1).max_signed();
-    assert_eq!(floor, Nonce((parent + MAX_HEIGHT_GAP) * 2));
+    let elapsed = (net.now.0 - tipped.0) % RESTORE_PERIOD_S;
+    let jump = RESTORE_STEP * (elapsed + 1) + 1;
+    assert_eq!(floor, Nonce((parent + jump) * 2));
     let mut same = block.clone();
-    same.height = parent + MAX_HEIGHT_GAP - 1;
+    same.height = parent + jump - 1;
     assert!(same.nonce().unwrap() < floor);
     let answer = net.inject_block(0, same);
     assert_eq!((acks(&answer), rejects(&answer)), (0, vec![RejectReason::HeightTooLow]));
     let mut next = block;
-    next.height = parent + MAX_HEIGHT_GAP;
+    next.height = parent + jump;
     assert_eq!(acks(&net.inject_block(0, next)), 1);
     assert!(net.channel(1).max_signed() > floor);
+}
+
+/// Restored again and again, from one backup or from a backup of the life before, with nothing agreed in between: no two lives
+/// sign at one nonce, and the last one goes on although the peer saw none of the others' blocks.
+#[test]
+fn no_two_restores_sign_at_one_nonce() {
+    for again in [false, true] {
+        let mut net = net(100);
+        let (entity, peer) = (net.id(1), net.id(0));
+        let mut backup = net.parties[1].log.records.clone();
+        let mut signed = std::collections::BTreeSet::new();
+        for life in 0..20 {
+            net.now = net.now.plus(1);
+            let records: Vec<_> = backup.iter().map(|r| Record::decode(r).unwrap()).collect();
+            net.parties[1].machine = Machine::restore(entity, None, records).unwrap();
+            net.parties[1].log.records = backup.clone();
+            net.stage(1, vec![Input::RestoredFromBackup]);
+            net.wire.clear();
+            net.stage(1, vec![Input::Connected { peer }]);
+            while net.channel(1).is_recovering() {
+                assert!(net.deliver(), "life {life} hears where its peer stands");
+            }
+            // What it proposes never arrives.
+            net.wire.clear();
+            assert!(signed.insert(net.channel(1).max_signed()), "life {life} signs where another one has: {signed:?}");
+            if again {
+                backup = net.parties[1].log.records.clone();
+            }
+        }
+        net.connect();
+        net.run(1, pay(1));
+        net.agreed();
+    }
 }
 
 fn start(nonce: u64, starter: Side) -> ChangeKind {

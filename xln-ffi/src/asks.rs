@@ -327,6 +327,15 @@ pub struct ExpectedPayment {
     pub until: UnixSeconds,
 }
 
+/// Bytes that a wallet keeps for its app, under a name.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct Kept {
+    /// The name.
+    pub name: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// A payment that a secret settles.
 #[uniffi::remote(Record)]
 pub struct LockTerms {

@@ -119,6 +119,16 @@ pub enum WalletSigner {
     },
 }
 
+impl WalletSigner {
+    /// For whom it signs.
+    pub(crate) fn entity(&self) -> EntityId {
+        match self {
+            Self::Local { key } => key.entity(),
+            Self::Remote { entity, .. } => *entity,
+        }
+    }
+}
+
 /// A store in one file, or a new one if there is none. Its commits wait for the disk, so run the wallet where that may be.
 ///
 /// # Errors

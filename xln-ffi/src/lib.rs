@@ -5,6 +5,7 @@
 
 pub mod asks;
 pub mod chain;
+mod commands;
 pub mod config;
 pub mod delta;
 mod driver;

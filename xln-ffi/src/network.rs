@@ -7,8 +7,9 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 
+use crate::config::WalletConfig;
 use crate::error::{HostError, XlnError};
-use crate::hosts::Transport;
+use crate::hosts::{KvStore, Transport, WalletSigner};
 use crate::types::EntityId;
 use crate::wallet::Wallet;
 
@@ -64,6 +65,22 @@ impl LocalNetwork {
     /// The way out of one entity's wallet, for `Wallet.open`.
     pub fn transport(self: Arc<Self>, entity: EntityId) -> Arc<dyn Transport> {
         Arc::new(Line { network: self, from: entity })
+    }
+
+    /// Opens a wallet whose way out is this network, and lets it join.
+    ///
+    /// # Errors
+    /// As `Wallet.open` and `join`.
+    pub async fn open(
+        self: Arc<Self>,
+        config: WalletConfig,
+        store: Arc<dyn KvStore>,
+        signer: WalletSigner,
+    ) -> Result<Arc<Wallet>, XlnError> {
+        let transport = Arc::clone(&self).transport(signer.entity());
+        let wallet = Wallet::open(config, store, transport, signer, None, None).await?;
+        self.join(Arc::clone(&wallet)).await?;
+        Ok(wallet)
     }
 
     /// Lets a wallet receive, and tells it and the others of the connection.

@@ -7,7 +7,7 @@ use xln_node::wallet;
 use crate::error::XlnError;
 use crate::types::*;
 
-pub use wallet::{PeerRoot, Replayed};
+pub use wallet::{PeerRoot, Replayed, StoredLog};
 
 /// The state root of one channel.
 #[uniffi::remote(Record)]
@@ -25,6 +25,15 @@ pub struct Replayed {
     pub seq: u64,
     /// The state root of every channel, by peer.
     pub roots: Vec<PeerRoot>,
+}
+
+/// An entity's log as its store holds it, to be replayed, compared or kept elsewhere.
+#[uniffi::remote(Record)]
+pub struct StoredLog {
+    /// The last snapshot: position as eight bytes, then the machine's snapshot. None before the first.
+    pub snapshot: Option<Vec<u8>>,
+    /// Every record after it, encoded, in order.
+    pub records: Vec<Vec<u8>>,
 }
 
 /// Replays an entity's records from the first one, or from a snapshot, and gives the state roots after each. Signatures and

@@ -78,3 +78,18 @@ fn two_hundred_channels_share_one_write() {
     // One write for each record, and one for the pins of the new store.
     assert_eq!(store.writes(), records + 1);
 }
+
+/// A cursor that was kept for a step which did not happen must not be there without the facts of that step.
+#[test]
+fn what_was_kept_for_a_refused_step_is_not_kept() {
+    let store = FaultStore::new(Arc::new(MemoryStore::new()));
+    let (mut node, _) = open(1, store).map(|(n, e)| (n, drop(e))).unwrap();
+    let stranger = LocalSigner::new(&[77; 32]).unwrap().entity();
+    node.keep("cursor", &[1]);
+    let _ = node.step(NOW, open_channel(stranger)).unwrap();
+    node.keep("cursor", &[2]);
+    let unlimited = vec![pay(stranger, 7)];
+    assert!(node.step_whole(NOW, unlimited).unwrap().is_err());
+    let _ = node.step(NOW, vec![Input::Tick]).unwrap();
+    assert_eq!(node.kept("cursor").unwrap(), Some(vec![1]));
+}

@@ -258,6 +258,23 @@ fn history_and_backup() {
 }
 
 #[test]
+fn the_log_of_a_store_replays() {
+    let world = World::new(2);
+    world.channel(0, 1, 1000);
+    let (a, b) = (&world.wallets[0], &world.wallets[1]);
+    let log = world.run(async {
+        for amount in 1..=10 {
+            a.pay(b.entity(), KEY, USD, amount).await.unwrap();
+        }
+        a.log().await.unwrap()
+    });
+    let after = replay(a.entity(), log.snapshot.as_deref(), &log.records).unwrap();
+    assert_eq!(after.last().unwrap().roots, [PeerRoot { peer: b.entity(), root: world.root(0, 1) }]);
+    let twice = [log.records.clone(), log.records.clone()].concat();
+    assert_eq!(replay(a.entity(), log.snapshot.as_deref(), &twice).map_err(|e| e.code()), Err("restore"));
+}
+
+#[test]
 fn a_closed_wallet_is_closed_and_its_store_free() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::empty();

@@ -263,3 +263,66 @@ export interface CrossSum {
   token: number;
   amount: bigint;
 }
+/** A leg of a cross-chain swap and the last second at which it can be settled. */
+export interface CrossLeg {
+  sum: CrossSum;
+  expiry: bigint;
+}
+/** What the initiator of a cross-chain swap asks for. Its own lock must expire later than the other one, by the gap at least. */
+export interface CrossSwapOffer {
+  give: CrossLeg;
+  want: CrossLeg;
+  kind: HashKind;
+  /** What opens both: random, and never used before. */
+  secret: Hex;
+}
+/** What a responder lets its peer begin, once. */
+export interface CrossSwapConsent {
+  receive: CrossSum;
+  pay: CrossSum;
+  /** Last second at which this side locks. */
+  until: bigint;
+  /** The latest expiry of its own lock: until then the peer may choose whether to take it. */
+  payExpiry: bigint;
+}
+/** A routed payment that a wallet settles by itself when it arrives: the recipient's side of an invoice. */
+export interface ExpectedPayment {
+  key: SubchannelKey;
+  token: number;
+  /** How much at least. */
+  amount: bigint;
+  kind: HashKind;
+  secret: Hex;
+  /** After this it is forgotten. */
+  until: bigint;
+}
+/** What changed in a subchannel, with the whole new value. */
+export type ChangeKind =
+  | { collateral: { token: number; collateral: bigint; ondelta: bigint } }
+  | { settled: { epoch: number; settlementNonce: number } }
+  | { dispute: { epoch: number; dispute: DisputeFact; fills: Hex; body: Hex } }
+  | { closed: { epoch: number; settlementNonce: number } };
+/** A change of one subchannel. */
+export interface ChainChange {
+  key: SubchannelKey;
+  pair: { left: Hex; right: Hex };
+  kind: ChangeKind;
+}
+/** What an EntityProvider says about who signs for an entity. */
+export type EntityFact =
+  | { board: { provider: Hex; entity: Hex; board: Hex; previous: Hex; previousValidUntil: bigint } }
+  | { revoked: { provider: Hex; entity: Hex; delegation: Hex; validUntil: bigint } };
+/** What a watcher of a chain reports, in order: every confirmed block, also an empty one, and what is sighted before. */
+export type ChainFact =
+  | {
+      block: {
+        point: ChainPoint;
+        changes: ChainChange[];
+        reveals: { provider: Hex; kind: HashKind; secret: Hex; at: bigint }[];
+        facts: { provider: Hex; key: Hex; at: bigint; value: bigint }[];
+        entities: EntityFact[];
+      };
+    }
+  | { sighted: { change: ChainChange } }
+  | { vanished: { key: SubchannelKey; pair: { left: Hex; right: Hex } } }
+  | { reorganised: { chain: bigint; number: bigint } };

@@ -14,27 +14,34 @@ pub(crate) struct Mutant {
     pub(crate) file: String,
     pub(crate) genre: String,
     pub(crate) replacement: String,
-    span: Lines,
+    pub(crate) span: Lines,
+    /// The name without line and column, which stays the same when other lines change; numbered where it is not the first.
+    #[serde(skip)]
+    pub(crate) stable_name: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Lines {
-    start: Place,
-    end: Place,
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Lines {
+    pub(crate) start: Place,
+    pub(crate) end: Place,
 }
 
-#[derive(Debug, Deserialize)]
-struct Place {
-    line: usize,
-    column: usize,
+/// Both count from one, columns in characters.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
-impl Mutant {
-    /// The name without line and column, which stays the same when other lines change.
-    pub(crate) fn stable_name(&self) -> String {
-        let mut parts = self.name.splitn(4, ':');
+/// Gives every mutant its stable name.
+pub(crate) fn name_all(mutants: &mut [Mutant]) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for mutant in mutants {
+        let mut parts = mutant.name.splitn(4, ':');
         let file = parts.next().unwrap_or_default();
-        format!("{file}:{}", parts.nth(2).unwrap_or_default())
+        let name = format!("{file}:{}", parts.nth(2).unwrap_or_default());
+        let times = seen.entry(name.clone()).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);
+        mutant.stable_name = if *times == 1 { name } else { format!("{name} #{times}") };
     }
 }
 
@@ -49,6 +56,8 @@ pub(crate) struct Written {
 pub(crate) struct Made {
     pub(crate) text: String,
     pub(crate) written: Vec<Written>,
+    /// Mutants that could not be written: names of what is missing here.
+    pub(crate) unwritten: Vec<usize>,
 }
 
 enum Part {
@@ -67,12 +76,14 @@ struct Edit {
 
 struct Writer<'a> {
     source: &'a str,
-    /// By the range of the span in the source.
-    wanted: BTreeMap<(usize, usize), Vec<(usize, &'a Mutant)>>,
+    /// By the range of the span in the source, and the genre of those that this program makes itself.
+    wanted: BTreeMap<(usize, usize, &'a str), Vec<(usize, &'a Mutant)>>,
     edits: Vec<Edit>,
     groups: Vec<Vec<usize>>,
-    used: Vec<usize>,
 }
+
+/// Genres of `more`.
+const OWN: [&str; 6] = ["Statement", "Condition", "Method", "Absent", "Sides", "Side"];
 
 /// Writes the mutants with their numbers into a file's source; gives those that could be written.
 pub(crate) fn write(source: &str, mutants: &[(usize, &Mutant)]) -> Result<Made, syn::Error> {
@@ -84,14 +95,15 @@ pub(crate) fn write(source: &str, mutants: &[(usize, &Mutant)]) -> Result<Made, 
         let line = source.get(start..).unwrap_or_default();
         start.saturating_add(line.chars().take(p.column.saturating_sub(1)).map(char::len_utf8).sum::<usize>())
     };
-    let mut writer =
-        Writer { source, wanted: BTreeMap::new(), edits: Vec::new(), groups: Vec::new(), used: Vec::new() };
+    let mut writer = Writer { source, wanted: BTreeMap::new(), edits: Vec::new(), groups: Vec::new() };
     for (number, mutant) in mutants {
         let range = (place(&mutant.span.start), place(&mutant.span.end));
         if mutant.genre == "FnValue" {
             writer.function(*number, mutant, range.0);
         } else {
-            writer.wanted.entry(range).or_default().push((*number, mutant));
+            let own = OWN.contains(&mutant.genre.as_str());
+            let key = (range.0, range.1, if own { mutant.genre.as_str() } else { "" });
+            writer.wanted.entry(key).or_default().push((*number, mutant));
         }
     }
     writer.visit_file(&syn::parse_file(source)?);
@@ -104,7 +116,11 @@ fn on(number: usize) -> String {
 
 impl<'a> Writer<'a> {
     fn take(&mut self, range: Range<usize>) -> Vec<(usize, &'a Mutant)> {
-        self.wanted.remove(&(range.start, range.end)).unwrap_or_default()
+        self.take_own(range, "")
+    }
+
+    fn take_own(&mut self, range: Range<usize>, genre: &'static str) -> Vec<(usize, &'a Mutant)> {
+        self.wanted.remove(&(range.start, range.end, genre)).unwrap_or_default()
     }
 
     fn edit(&mut self, at: Range<usize>, rank: u8, parts: Vec<Part>) {
@@ -113,13 +129,11 @@ impl<'a> Writer<'a> {
     }
 
     fn group(&mut self, numbers: Vec<usize>) -> usize {
-        self.used.extend(&numbers);
         self.groups.push(numbers);
         self.groups.len().saturating_sub(1)
     }
 
     fn function(&mut self, number: usize, mutant: &Mutant, at: usize) {
-        self.used.push(number);
         let text = format!("if {} {{ return {}; }} ", on(number), mutant.replacement);
         self.edit(at..at, 1, vec![Part::Of(number, text)]);
     }
@@ -158,7 +172,7 @@ impl<'a> Writer<'a> {
             _ => {
                 let compares = matches!(own, "==" | "!=" | "<" | ">" | "<=" | ">=");
                 let by = if compares { "&" } else { "" };
-                let mut after = text(")) { (l, r) => match crate::mutants::number() { ");
+                let mut after = text(&format!(")) {{ (l, r) => match crate::mutants::of(&{numbers:?}) {{ "));
                 for (number, mutant) in found {
                     after.push(Part::Of(*number, format!("{number} => l {} r, ", mutant.replacement)));
                 }
@@ -179,9 +193,35 @@ impl<'a> Writer<'a> {
         );
     }
 
+    /// A condition of an `if`: each part that is no `let` by itself.
+    fn condition(&mut self, expr: &syn::Expr) {
+        match expr {
+            syn::Expr::Binary(b) if has_let(expr) => {
+                self.take(b.op.span().byte_range());
+                self.condition(&b.left);
+                self.condition(&b.right);
+            }
+            syn::Expr::Let(_) => self.visit_expr(expr),
+            _ => {
+                let at = expr.span().byte_range();
+                let found = self.take_own(at.clone(), "Condition");
+                if found.is_empty() {
+                    return self.visit_expr(expr);
+                }
+                let of = |value: &str| {
+                    found.iter().find(|(_, m)| m.replacement == value).map_or("false".to_owned(), |(n, _)| on(*n))
+                };
+                let before = format!("({} || (!{} && (", of("true"), of("false"));
+                let numbers = found.iter().map(|(number, _)| *number).collect();
+                self.wrap(at, numbers, before, |writer| writer.visit_expr(expr), vec![Part::Text(")))".to_owned())]);
+            }
+        }
+    }
+
     fn finish(mut self) -> Made {
         self.edits.sort_by_key(|edit| (edit.at.start, edit.order));
-        let mut made = Made { text: String::new(), written: Vec::new() };
+        let unwritten = self.wanted.values().flatten().map(|(number, _)| *number).collect();
+        let mut made = Made { text: String::new(), written: Vec::new(), unwritten };
         let mut open: BTreeMap<usize, usize> = BTreeMap::new();
         let mut at = 0;
         for edit in &self.edits {
@@ -209,7 +249,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn has_let(expr: &syn::Expr) -> bool {
+pub(crate) fn has_let(expr: &syn::Expr) -> bool {
     match expr {
         syn::Expr::Let(_) => true,
         syn::Expr::Binary(b) => has_let(&b.left) || has_let(&b.right),
@@ -218,8 +258,98 @@ fn has_let(expr: &syn::Expr) -> bool {
 }
 
 impl<'ast> Visit<'ast> for Writer<'_> {
+    fn visit_stmt(&mut self, node: &'ast syn::Stmt) {
+        let at = node.span().byte_range();
+        let Some((number, _)) = self.take_own(at.clone(), "Statement").into_iter().next() else {
+            return visit::visit_stmt(self, node);
+        };
+        self.wrap(
+            at,
+            vec![number],
+            format!("if !{} {{ ", on(number)),
+            |writer| visit::visit_stmt(writer, node),
+            vec![Part::Text(" }".to_owned())],
+        );
+    }
+
+    fn visit_expr_if(&mut self, node: &'ast syn::ExprIf) {
+        self.condition(&node.cond);
+        self.visit_block(&node.then_branch);
+        if let Some((_, other)) = &node.else_branch {
+            self.visit_expr(other);
+        }
+    }
+
+    fn visit_expr_method_call(&mut self, node: &'ast syn::ExprMethodCall) {
+        let at = node.span().byte_range();
+        if let Some((number, mutant)) = self.take_own(at.clone(), "Method").into_iter().next()
+            && let Some(argument) = node.args.first()
+        {
+            let gap = node.receiver.span().byte_range().end..argument.span().byte_range().start;
+            let method = node.method.to_string();
+            let after = format!(
+                " {{ (l, r) => if {} {{ l.{}(r) }} else {{ l.{method}(r) }} }})",
+                on(number),
+                mutant.replacement
+            );
+            self.wrap(
+                at,
+                vec![number],
+                "(match (".to_owned(),
+                |writer| {
+                    writer.visit_expr(&node.receiver);
+                    writer.edit(gap, 1, vec![Part::Text(", ".to_owned())]);
+                    writer.visit_expr(argument);
+                },
+                vec![Part::Text(after)],
+            );
+            return;
+        }
+        if let Some((number, _)) = self.take_own(at.clone(), "Absent").into_iter().next() {
+            let end = node.receiver.span().byte_range().end;
+            let answer = node.method == "is_some_and";
+            let middle = format!(") {{ None if {} => {answer}, r => r", on(number));
+            self.wrap(
+                at,
+                vec![number],
+                "(match (".to_owned(),
+                |writer| {
+                    writer.visit_expr(&node.receiver);
+                    writer.edit(end..end, 0, vec![Part::Text(middle)]);
+                    node.args.iter().for_each(|argument| writer.visit_expr(argument));
+                },
+                vec![Part::Text(" })".to_owned())],
+            );
+            return;
+        }
+        visit::visit_expr_method_call(self, node);
+    }
+
+    fn visit_expr_match(&mut self, node: &'ast syn::ExprMatch) {
+        let at = node.expr.span().byte_range();
+        if let Some((number, _)) = self.take_own(at.clone(), "Sides").into_iter().next() {
+            let after = format!(") {{ s => if {} {{ s.other() }} else {{ s }} }})", on(number));
+            let before = "(match (".to_owned();
+            self.wrap(at, vec![number], before, |writer| writer.visit_expr(&node.expr), vec![Part::Text(after)]);
+            node.arms.iter().for_each(|arm| self.visit_arm(arm));
+            return;
+        }
+        visit::visit_expr_match(self, node);
+    }
+
+    fn visit_expr_path(&mut self, node: &'ast syn::ExprPath) {
+        let at = node.span().byte_range();
+        if let Some((number, _)) = self.take_own(at.clone(), "Side").into_iter().next() {
+            let own = self.source.get(at.clone()).unwrap_or_default();
+            let after = format!(".other() }} else {{ {own} }})");
+            self.wrap(at, vec![number], format!("(if {} {{ ", on(number)), |_| (), vec![Part::Text(after)]);
+        }
+    }
+
     fn visit_expr_binary(&mut self, node: &'ast syn::ExprBinary) {
         if has_let(&node.left) || has_let(&node.right) {
+            // No `||` stands beside a `let`: such a mutant does not compile.
+            self.take(node.op.span().byte_range());
             return visit::visit_expr_binary(self, node);
         }
         let assigns = matches!(
@@ -303,6 +433,44 @@ impl<'ast> Visit<'ast> for Writer<'_> {
                 self.visit_expr(&node.body);
             }
         }
+    }
+
+    /// A field that is left out takes the value of the base.
+    fn visit_expr_struct(&mut self, node: &'ast syn::ExprStruct) {
+        for field in &node.fields {
+            let mut span = field.span().byte_range();
+            let mut found = self.take(span.clone());
+            if found.is_empty() && self.source.get(span.end..).is_some_and(|rest| rest.starts_with(',')) {
+                span.end = span.end.saturating_add(1);
+                found = self.take(span);
+            }
+            let base = node.rest.as_ref().and_then(|rest| self.source.get(rest.span().byte_range()));
+            let (Some((number, _)), Some(base), syn::Member::Named(name)) = (found.first(), base, &field.member) else {
+                self.visit_expr(&field.expr);
+                continue;
+            };
+            let short = if field.colon_token.is_none() { format!("{name}: ") } else { String::new() };
+            let before = format!("{short}(if {} {{ {base}.{name} }} else {{ ", on(*number));
+            let number = *number;
+            self.wrap(
+                field.expr.span().byte_range(),
+                vec![number],
+                before,
+                |writer| writer.visit_expr(&field.expr),
+                vec![Part::Text(" })".to_owned())],
+            );
+        }
+        if let Some(rest) = &node.rest {
+            self.visit_expr(rest);
+        }
+    }
+
+    /// What asks for a number when it runs is no constant. Nothing that is mutated is called by one.
+    fn visit_signature(&mut self, node: &'ast syn::Signature) {
+        if let Some(constness) = &node.constness {
+            self.edit(constness.span().byte_range(), 1, Vec::new());
+        }
+        visit::visit_signature(self, node);
     }
 
     // Test modules are no part of what is mutated.

@@ -110,7 +110,7 @@ impl Ground<'_> {
     pub(super) fn messages(&self, which: Deviation, random: &mut ChaCha8Rng) -> Result<Vec<Vec<u8>>, Finding> {
         use Deviation as D;
         let pay = || vec![self.pay(1)];
-        let far = random.random_range(MAX_HEIGHT_GAP.saturating_add(1)..1_000_000);
+        let far = random.random_range(MAX_HEIGHT_GAP.saturating_add(1)..MAX_HEIGHT_GAP.saturating_mul(1_000));
         let part = match which {
             D::WrongNonce | D::WrongRoot => {
                 let block = self.block(pay())?;

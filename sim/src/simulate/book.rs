@@ -68,8 +68,12 @@ pub(crate) struct Book {
     pub(crate) issues: BTreeMap<(Side, Mark), Issue>,
     /// Locks that were added, by author and hash: once each.
     added: BTreeSet<(Side, Hash)>,
+    /// Who was restored from a backup.
+    pub(crate) forgetful: BTreeSet<Side>,
     /// What was settled: who, payer or not, under which hash, how much.
     pub(crate) flows: Vec<(Side, Hash, u128)>,
+    /// The same, by what chains have enforced: no backup takes that back.
+    pub(crate) paid_out: Vec<(Side, Hash, u128)>,
     /// Settlements and closes, and the nonce of the block that made them; 0 for the one that is being looked at.
     settlements: BTreeMap<(SubchannelKey, u64), Nonce>,
     /// Blocks that were on the wire, by hash and by nonce.
@@ -94,7 +98,9 @@ impl Book {
             agreed: BTreeMap::new(),
             issues: BTreeMap::new(),
             added: BTreeSet::new(),
+            forgetful: BTreeSet::new(),
             flows: Vec::new(),
+            paid_out: Vec::new(),
             settlements: BTreeMap::new(),
             seen: BTreeMap::new(),
             signed: BTreeMap::new(),
@@ -143,11 +149,21 @@ impl Book {
         }
         let mut again = Self::new(self.pair);
         (again.seen, again.signed) = (self.seen.clone(), self.signed.clone());
-        again.issues = self.issues.clone();
+        (again.issues, again.paid_out) = (self.issues.clone(), self.paid_out.clone());
+        again.forgetful = self.forgetful.clone();
         again.issues.values_mut().for_each(|issue| issue.agreed = false);
         again.committed(state)?;
         *self = again;
         Ok(())
+    }
+
+    /// A hop that has lost its memory passes on again what came to nothing before: nothing is open or was paid for it.
+    fn may_lock_again(&self, by: Side, hash: &Hash) -> bool {
+        let open = self.parts.values().flat_map(|part| part.open.values());
+        let mut same =
+            open.filter(|open| matches!(open, Open::Lock { payer, hash: of, .. } if *payer == by && of == hash));
+        let mut paid = self.flows.iter().chain(&self.paid_out).filter(|(payer, of, _)| *payer == by && of == hash);
+        self.forgetful.contains(&by) && same.next().is_none() && paid.next().is_none()
     }
 
     fn agree(&mut self, block: &Arc<Block>) -> Found {
@@ -224,7 +240,7 @@ impl Book {
                 if self.issues.contains_key(&(by, mark)) || onion.is_empty() {
                     self.take(by, mark, agreed)?;
                 }
-                if !self.added.insert((by, *hash)) {
+                if !self.added.insert((by, *hash)) && !self.may_lock_again(by, hash) {
                     return Err(format!("{by:?} has locked twice under {hash}"));
                 }
                 let (id, lock) = (self.id(), Open::Lock { payer: by, token: *token, amount: *amount, hash: *hash });
@@ -360,7 +376,8 @@ impl Book {
         for transition in block.transitions.iter().filter(|t| t.key() == Some(key)) {
             copy.apply(block.proposer, transition, false)?;
         }
-        (self.issues, self.flows, self.added) = (copy.issues, copy.flows, copy.added);
+        self.paid_out.extend(copy.flows.drain(self.flows.len()..));
+        (self.issues, self.added) = (copy.issues, copy.added);
         Ok(())
     }
 
@@ -371,7 +388,7 @@ impl Book {
             _ => Vec::new(),
         });
         for item in items.filter(|item| closing.paid.contains(&item.hash)) {
-            self.flows.push((item.payer, item.hash, item.amount));
+            self.paid_out.push((item.payer, item.hash, item.amount));
         }
     }
 

@@ -174,7 +174,7 @@ impl World {
     fn check_hops(&self) -> Found {
         let mut sums: BTreeMap<(EntityId, Hash), (u128, u128)> = BTreeMap::new();
         for book in self.books.values() {
-            for (payer, hash, amount) in &book.flows {
+            for (payer, hash, amount) in book.flows.iter().chain(&book.paid_out) {
                 sums.entry((book.pair.entity(*payer), *hash)).or_default().1 += amount;
                 sums.entry((book.pair.entity(payer.other()), *hash)).or_default().0 += amount;
             }

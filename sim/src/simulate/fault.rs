@@ -212,9 +212,11 @@ impl World {
     /// The frail party has lost its disk and takes a backup.
     fn restore(&mut self) -> Did {
         let who = self.frail;
-        // Each is taken once: a log that has jumped from a backup and is lost before anything was agreed has signed at the very
-        // height to which the same backup would jump again (docs/security.md, what a restore cannot know).
-        let Some(backup) = self.parties[who].backup.take() else { return Ok(false) };
+        // It may be taken again and again, but within one second it would jump to the same height (docs/security.md, backups).
+        let Some(backup) = self.parties[who].backup.clone() else { return Ok(false) };
+        if self.parties[who].restored_at.replace(self.now) == Some(self.now) {
+            return Ok(false);
+        }
         // Their peers are there to say where they stand.
         for peer in self.neighbours(who) {
             if self.parties[peer].node.is_none() {
@@ -231,6 +233,7 @@ impl World {
         let id = party.id;
         for book in self.books.values_mut() {
             let Some(side) = book.pair.side(&id) else { continue };
+            book.forgetful.insert(side);
             for ((by, _), issue) in &mut book.issues {
                 issue.unknown |= *by == side;
             }

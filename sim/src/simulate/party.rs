@@ -1,8 +1,9 @@
 //! One party: a real node on a store that can be told to fail, and what of it outlives a crash.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xln_core::channel::{AcceptedDepository, ChannelConfig};
+use xln_core::channel::{AcceptedDepository, ChannelConfig, SignedState};
 use xln_core::crypto::{LocalSigner, Signer};
 use xln_core::machine::Effects;
 use xln_core::route::{OnionKey, RoutingPolicy};
@@ -52,8 +53,12 @@ pub(crate) struct Party {
     /// How often it was restored from a backup.
     pub(crate) life: u32,
     pub(crate) backup: Option<Vec<u8>>,
+    /// When it was restored from a backup last.
+    pub(crate) restored_at: Option<u64>,
     /// It may have missed events: it died over a write that was kept.
     pub(crate) deaf: bool,
+    /// When it came to each state that it has agreed to, by peer.
+    pub(crate) agreed: BTreeMap<EntityId, Vec<(u64, Arc<SignedState>)>>,
     pub(crate) watchers: [Watcher; 2],
 }
 
@@ -73,7 +78,9 @@ impl Party {
             ahead_s,
             life: 0,
             backup: None,
+            restored_at: None,
             deaf: false,
+            agreed: BTreeMap::new(),
             watchers: Default::default(),
         }
     }

@@ -61,9 +61,6 @@ impl Watcher {
             let Some(block) = chain.block(number) else { continue };
             for sight in sights(block, me) {
                 self.lost.remove(&sight);
-                if sight.1 {
-                    self.lost.remove(&(sight.0, false));
-                }
             }
         }
         let mut again = BTreeSet::new();

@@ -17,7 +17,7 @@ use xln_node::driver::NodeError;
 use xln_storage::FaultStore;
 
 use super::book::{Book, Found, Named};
-use super::chain::{Chain, Tx};
+use super::chain::{Chain, MAX_DELAY_S, Tx};
 use super::ledger::{Closing, Ledger, Operation};
 use super::party::{Party, WINDOW_S, key_of};
 use super::tally::Tally;
@@ -278,8 +278,13 @@ impl World {
     /// What a node has agreed with its peers must be what the reference model counts.
     pub(crate) fn look(&mut self, who: usize) -> Found {
         let Self { parties, books, .. } = self;
-        let Some(node) = parties[who].node.as_ref() else { return Ok(()) };
-        for (_, channel) in node.machine().channels() {
+        let Party { node, agreed, .. } = &mut parties[who];
+        let Some(node) = node.as_ref() else { return Ok(()) };
+        for (peer, channel) in node.machine().channels() {
+            let known = agreed.entry(*peer).or_default();
+            if known.last().is_none_or(|(_, last)| last.state.nonce < channel.state().nonce) {
+                known.push((self.now, Arc::new(channel.tip().clone())));
+            }
             let Some(book) = books.get_mut(&channel.pair()) else { continue };
             if channel.state().block_hash != book.head.1 {
                 book.committed(channel.state()).map_err(|found| format!("node {who}: {found}"))?;
@@ -500,7 +505,8 @@ impl World {
         Ok(())
     }
 
-    /// No honest side may end with less than its last agreed state, or one that it offered after it.
+    /// No honest side may end with less than its last agreed state, or one that it offered after it. What it agreed to when it
+    /// was too late to show it does not count: an acknowledgement may come when the dispute is over.
     fn check_closing(&mut self, index: usize, closing: &Closing) -> Found {
         let key = key_of(index);
         self.tally.event(if closing.dispute.is_some() { "dispute ended" } else { "close" });
@@ -510,8 +516,12 @@ impl World {
             if self.cheats.contains(&(who, closing.pair, key, closing.epoch)) || (self.restored && who == self.frail) {
                 continue;
             }
-            let Some(channel) = self.parties[who].node.as_ref().and_then(|node| node.channel(&peer)) else { continue };
-            let tip = channel.tip();
+            if self.parties[who].node.is_none() {
+                continue;
+            }
+            let in_time = |at: u64| closing.dispute.is_none_or(|d| at + 2 * MAX_DELAY_S <= d.started_at.0 + WINDOW_S);
+            let known = self.parties[who].agreed.get(&peer).into_iter().flatten();
+            let Some((_, tip)) = known.filter(|(at, _)| in_time(*at)).last() else { continue };
             let Some(last) = tip.commitment.subchannels.iter().find(|s| s.key == key) else { continue };
             if last.epoch != closing.epoch {
                 continue;

@@ -99,6 +99,8 @@ struct Gap {
     since: u64,
     /// What was offered for it.
     paid: Option<Fees>,
+    /// Something waited there already, and was given as long again.
+    spared: bool,
 }
 
 impl<O: Outbox, C: Mempool> Sender<O, C> {
@@ -286,7 +288,7 @@ impl<O: Outbox, C: Mempool> Sender<O, C> {
             self.gap = None;
             return Ok(());
         }
-        let fresh = Gap { nonce, since: head.number, paid: None };
+        let fresh = Gap { nonce, since: head.number, paid: None, spared: false };
         let gap = *self.gap.insert(self.gap.filter(|gap| gap.nonce == nonce).unwrap_or(fresh));
         if head.number.saturating_sub(gap.since) < self.config.stall_blocks.max(1) {
             return Ok(());
@@ -294,11 +296,15 @@ impl<O: Outbox, C: Mempool> Sender<O, C> {
         let fees = match gap.paid {
             // What cannot be raised is handed over again: the node may have forgotten it.
             Some(paid) => Some(self.raised(paid).await?.unwrap_or(paid)),
-            None if self.chain.pending_nonce(account).await? > nonce => None,
+            // It may be a filler of this sender's, from before a restart, that pays too little by now.
+            None if !gap.spared && self.chain.pending_nonce(account).await? > nonce => {
+                self.gap = Some(Gap { since: head.number, spared: true, ..gap });
+                None
+            }
             None => Some(self.capped(self.chain.fees().await?)),
         };
         let Some(fees) = fees else { return Ok(()) };
-        self.gap = Some(Gap { nonce, since: head.number, paid: Some(fees) });
+        self.gap = Some(Gap { since: head.number, paid: Some(fees), ..gap });
         let nothing = Transaction { to: Some(account), ..Transaction::default() };
         let signed = self.chain.sign(&self.key, &nothing, nonce, TRANSFER_GAS, fees)?;
         match self.chain.broadcast(&signed).await {

@@ -58,7 +58,7 @@ impl Watcher {
         }
         for (header, content) in read {
             for sighting in sightings(&content) {
-                self.found(&sighting);
+                self.lost.remove(&sighting);
             }
             facts.push(self.confirm(&header, content));
         }

@@ -250,19 +250,11 @@ impl Watcher {
             }
             let content = decode::content(&self.config, self.chain, &header, &logs)?;
             for sighting in sightings(&content) {
-                self.found(&sighting);
+                self.lost.remove(&sighting);
             }
             self.standing.push_back(Standing { header, content, fresh: true });
         }
         Ok(())
-    }
-
-    /// What is sighted again is not lost. A close also takes the place of a dispute that it ended.
-    fn found(&mut self, sighting: &Sighting) {
-        self.lost.remove(sighting);
-        if sighting.close {
-            self.lost.remove(&Sighting { close: false, ..*sighting });
-        }
     }
 
     /// Confirms what is deep enough, then gives up what was lost for long enough, then sights the rest.

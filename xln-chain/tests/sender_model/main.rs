@@ -342,13 +342,32 @@ fn the_limit_is_offered_in_full() {
 fn a_forgotten_filler_is_handed_over_again() {
     let mut model = Model::new();
     model.state(|state| state.base_fee = CONFIG.max_fee / 2);
-    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)].into_iter().for_each(|op| model.run(op));
+    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)]
+        .into_iter()
+        .for_each(|op| model.run(op));
     for _ in 0..=CONFIG.stall_blocks {
         model.state(pool::State::mine);
         model.drive();
     }
     assert!(model.pool.0.lock().unwrap().pool.contains_key(&0), "the gap is being filled");
     model.run(Op::Forget);
+    model.finish();
+}
+
+/// A filler of a process that is gone pays too little by now: whoever comes after it outbids it.
+#[test]
+fn a_stranded_filler_is_outbid() {
+    let mut model = Model::new();
+    [Op::Steal, Op::Mine(1), Op::Submit, Op::Censor(true), Op::Reorg(1, false)]
+        .into_iter()
+        .for_each(|op| model.run(op));
+    for _ in 0..=CONFIG.stall_blocks {
+        model.state(pool::State::mine);
+        model.drive();
+    }
+    let stranded = model.pool.0.lock().unwrap().pool[&0].max;
+    model.run(Op::Restart);
+    model.state(|state| state.base_fee = stranded + 1);
     model.finish();
 }
 

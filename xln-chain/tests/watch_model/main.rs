@@ -27,7 +27,7 @@ use xln_chain::contracts::subcontract_provider::SubcontractProvider;
 use xln_chain::contracts::test_answers::TestAnswers;
 use xln_chain::deploy::deploy_code;
 use xln_chain::{Chain, Cursor, QuorumChain, Transaction, U256, WatchConfig, Watcher};
-use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact, ChangeKind};
+use xln_core::chain::{ChainAction, ChainCall, ChainFact, ChangeKind};
 use xln_core::crypto::LocalSigner;
 use xln_core::proof::{Body, DepositoryDomain, SettlementUpdate, TokenDiff};
 use xln_core::types::{Address, DisputeFact, Hash, Pair, Side, SubchannelKey, TokenId, UnixSeconds};
@@ -103,8 +103,8 @@ type Place = (SubchannelKey, Pair);
 #[derive(Clone, Default)]
 struct Consumer {
     blocks: Vec<Block>,
-    /// The last sighting per subchannel that nothing has settled.
-    open: BTreeMap<Place, ChainChange>,
+    /// The last sightings per subchannel that nothing has settled, with their epochs: of a close, and of a dispute.
+    open: BTreeMap<(Place, bool), u32>,
     reorganised: bool,
 }
 
@@ -120,11 +120,20 @@ impl Consumer {
                 assert_eq!(point.number, next, "blocks come in order and without gaps");
                 for change in &changes {
                     let place = (change.key, change.pair);
-                    let closes = matches!(change.kind, ChangeKind::Closed { .. });
-                    let dispute = matches!(change.kind, ChangeKind::Dispute { .. });
-                    match self.open.get(&place).map(|open| &open.kind) {
-                        Some(ChangeKind::Closed { .. }) if closes => drop(self.open.remove(&place)),
-                        Some(ChangeKind::Dispute { .. }) if closes || dispute => drop(self.open.remove(&place)),
+                    // A close ends the disputes of the epochs before its own; one that was started after it is another one.
+                    let settled = |open: &BTreeMap<(Place, bool), u32>, close, until| {
+                        open.get(&(place, close)).is_some_and(|epoch| *epoch <= until)
+                    };
+                    match change.kind {
+                        ChangeKind::Closed { epoch, .. } => {
+                            self.open.remove(&(place, true));
+                            if settled(&self.open, false, epoch - 1) {
+                                self.open.remove(&(place, false));
+                            }
+                        }
+                        ChangeKind::Dispute { epoch, .. } if settled(&self.open, false, epoch) => {
+                            self.open.remove(&(place, false));
+                        }
                         _ => {}
                     }
                 }
@@ -134,8 +143,17 @@ impl Consumer {
                 let first = reveals.into_iter().filter(|r| !known.contains(&(r.kind, r.secret)));
                 self.blocks.push(Block { point, changes, reveals: first.collect(), facts, entities });
             }
-            ChainFact::Sighted { change } => drop(self.open.insert((change.key, change.pair), change)),
-            ChainFact::Vanished { key, pair } => drop(self.open.remove(&(key, pair))),
+            ChainFact::Sighted { change } => {
+                let place = (change.key, change.pair);
+                match change.kind {
+                    ChangeKind::Closed { epoch, .. } => drop(self.open.insert((place, true), epoch)),
+                    ChangeKind::Dispute { epoch, .. } => drop(self.open.insert((place, false), epoch)),
+                    other => panic!("{other:?} is no sighting"),
+                }
+            }
+            ChainFact::Vanished { key, pair } => {
+                self.open.retain(|(place, _), _| *place != (key, pair));
+            }
             ChainFact::Reorganised { number, .. } => {
                 self.reorganised = true;
                 self.blocks.retain(|block| block.point.number < number);

@@ -194,10 +194,10 @@ impl Channel {
 
     /// The smallest height that outranks all that was seen and all that I signed.
     fn next_height(&self) -> Option<(u64, Nonce)> {
-        let first = self.max_height.checked_add(1)?;
+        let least = self.max_height.checked_add(1)?.max(self.max_signed.height());
         let last = self.max_height.checked_add(MAX_HEIGHT_GAP)?;
-        let mut heights = (first..=last).filter_map(|h| Some((h, Nonce::of(h, self.me)?)));
-        heights.find(|(_, nonce)| *nonce > self.max_signed)
+        let mut heights = [Some(least), least.checked_add(1)].into_iter().flatten().take_while(|h| *h <= last);
+        heights.find_map(|h| Nonce::of(h, self.me).filter(|nonce| *nonce > self.max_signed).map(|nonce| (h, nonce)))
     }
 
     fn sign_draft(&mut self, env: &mut Env<'_>, draft: Draft, height: u64, nonce: Nonce) -> Result<(), StageError> {

@@ -347,9 +347,8 @@ impl Channel {
 
     /// The smallest height of the peer's block that outranks all that I signed.
     fn min_height(&self) -> u64 {
-        let next = self.tip.state.height.saturating_add(1);
-        (next..=next.saturating_add(MAX_HEIGHT_GAP.saturating_mul(2)))
-            .find(|h| ack_nonce(*h, self.peer()).is_some_and(|n| n > self.max_signed))
-            .unwrap_or_else(|| next.saturating_add(MAX_HEIGHT_GAP))
+        let least = self.tip.state.height.saturating_add(1).max(self.max_signed.height());
+        let above = least.saturating_add(1);
+        if ack_nonce(least, self.peer()).is_some_and(|nonce| nonce > self.max_signed) { least } else { above }
     }
 }

@@ -8,7 +8,7 @@ use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError, Waiting
 use crate::chain::ChainView;
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
-use crate::limits::{MAX_CLOCK_DRIFT_S, MAX_HEIGHT_GAP};
+use crate::limits::{MAX_CLOCK_DRIFT_S, RESTORE_PERIOD_S, RESTORE_STEP};
 use crate::state::ChannelState;
 use crate::types::{ChainId, Hash, Side, UnixSeconds};
 use crate::wire::Part;
@@ -64,7 +64,7 @@ impl Channel {
             return;
         }
         if level && self.recovering {
-            self.recover();
+            self.recover(env.now);
         }
         // The same bytes again: the peer may lack my Ack, my block, or my settlement signatures.
         if let Some((_, ack)) = self.last_ack.clone()
@@ -81,10 +81,13 @@ impl Channel {
         self.send_settlement_signatures(env);
     }
 
-    /// The peer holds nothing later. What the lost log may have signed on this parent is outranked by a jump in height.
-    fn recover(&mut self) {
+    /// The peer holds nothing later. What the lost log may have signed on this parent is outranked by a jump in height. How far
+    /// depends on the time: whatever was restored from the same backup before has signed elsewhere.
+    fn recover(&mut self, now: UnixSeconds) {
         self.recovering = false;
-        self.max_height = self.tip.state.height.saturating_add(MAX_HEIGHT_GAP.saturating_sub(1));
+        let known = self.max_height.max(self.max_signed.height()).max(self.tip.state.height);
+        let elapsed = now.0.saturating_sub(self.tip.state.timestamp.0).checked_rem(RESTORE_PERIOD_S).unwrap_or(0);
+        self.max_height = known.saturating_add(elapsed.saturating_add(1).saturating_mul(RESTORE_STEP));
         let floor = crate::types::Nonce::of(self.max_height, Side::Left);
         self.max_signed = self.max_signed.max(floor.unwrap_or(self.max_signed));
         self.must_replace = true;
@@ -146,7 +149,7 @@ impl Channel {
         self.after_sync();
         self.keep_facts(env);
         if self.recovering {
-            self.recover();
+            self.recover(env.now);
         }
         // The peer may be waiting to hear that both are level.
         self.send_reestablish(env, false);

@@ -192,12 +192,7 @@ impl Machine {
     ) -> Result<Self, RestoreError> {
         let mut machine = Self::new_with(entity, instruments);
         if let Some(snapshot) = snapshot {
-            machine.state = unversioned(&snapshot.bytes)?;
-            machine.check_loaded(entity)?;
-            // Which records it replaces is read off its name: under a wrong one they would be missed, or kept, unseen.
-            if machine.state.seq != snapshot.seq {
-                return Err(RestoreError::Gap { last: machine.state.seq, found: snapshot.seq });
-            }
+            machine.load(snapshot)?;
         }
         for record in records {
             if Some(record.seq) != machine.state.seq.checked_add(1) {
@@ -207,6 +202,18 @@ impl Machine {
             seen(&machine, effects.agreed());
         }
         Ok(machine)
+    }
+
+    /// Takes what a snapshot holds. Not generic, so that its decoder is compiled here and not in each crate that restores.
+    fn load(&mut self, snapshot: &Snapshot) -> Result<(), RestoreError> {
+        let entity = self.state.entity;
+        self.state = unversioned(&snapshot.bytes)?;
+        self.check_loaded(entity)?;
+        // Which records it replaces is read off its name: under a wrong one they would be missed, or kept, unseen.
+        if self.state.seq != snapshot.seq {
+            return Err(RestoreError::Gap { last: self.state.seq, found: snapshot.seq });
+        }
+        Ok(())
     }
 
     fn check_loaded(&mut self, entity: EntityId) -> Result<(), RestoreError> {

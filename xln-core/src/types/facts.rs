@@ -8,7 +8,11 @@ use super::{Address, ChainId, EntityId, Hash, HashKind, Secret, Side, TokenId, U
 
 /// One block of one chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct ChainPoint {
     /// The chain.
     pub chain: ChainId,
@@ -22,7 +26,11 @@ pub struct ChainPoint {
 
 /// Collateral and ondelta of one token, in its base unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct TokenFact {
     /// The token.
     pub token: TokenId,
@@ -34,7 +42,11 @@ pub struct TokenFact {
 
 /// A running dispute, as the Depository's `Dispute` struct.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct DisputeFact {
     /// Nonce of the shown state, 0 for the empty state.
     pub nonce: u64,
@@ -70,6 +82,11 @@ pub struct SubchannelFacts {
 
 /// A secret in the registry on chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct Reveal {
     /// The registry, a SubcontractProvider.
     pub provider: Address,
@@ -83,6 +100,11 @@ pub struct Reveal {
 
 /// A fact in the registry on chain: a default, a condition, an answer of a custom instrument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", deny_unknown_fields)
+)]
 pub struct RecordedFact {
     /// The registry, a SubcontractProvider.
     pub provider: Address,
@@ -96,6 +118,11 @@ pub struct RecordedFact {
 
 /// What an EntityProvider says about who signs for an entity (`docs/protocol.md` section 2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)
+)]
 pub enum EntityFact {
     /// An entity has another board.
     Board {

@@ -156,6 +156,12 @@ impl Nonce {
         };
         Some(Self(height.checked_mul(2)?.checked_add(left)?))
     }
+
+    /// The height of the block that it belongs to.
+    #[must_use]
+    pub const fn height(self) -> u64 {
+        self.0 >> 1
+    }
 }
 
 /// The part of a channel that one Depository on one chain enforces.

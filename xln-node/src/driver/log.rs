@@ -78,7 +78,7 @@ fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
 
 impl Stored {
     /// Reads everything that a restore needs: `get` gives a row, `scan` all rows under a prefix from a key on, in order.
-    fn load<E>(
+    pub(crate) fn load<E>(
         get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, E>,
         scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Row>, E>,
     ) -> Result<Self, LogError>
@@ -197,6 +197,12 @@ impl Layout {
     /// Lets bytes of the application ride with the next record.
     pub(crate) fn keep_bytes(&mut self, name: &str, bytes: &[u8]) {
         put(&mut self.riding, &kept_key(name), bytes);
+    }
+
+    /// What the application kept for a step that failed does not ride with another one.
+    pub(crate) fn drop_kept(&mut self) {
+        let ops = std::mem::take(&mut self.riding).into_ops().into_iter();
+        self.riding = ops.filter(|op| !matches!(op, WriteOp::Put { key, .. } if key.first() == Some(&KEPT))).collect();
     }
 
     /// What the next record will put into a row, with its checksum.

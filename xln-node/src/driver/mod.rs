@@ -120,11 +120,18 @@ impl<S: Storage> Node<S> {
     /// [`NodeError::Stage`] leaves the node as it was. After [`NodeError::Log`] it must be opened anew.
     pub fn step(&mut self, now: UnixSeconds, inputs: Vec<Input>) -> Result<Effects, NodeError> {
         let inputs = self.supply(inputs)?;
-        let effects = self.machine.stage(&Context { now, signer: &*self.signer }, inputs)?.commit(&mut self.log)?;
+        let effects = match self.machine.stage(&Context { now, signer: &*self.signer }, inputs) {
+            Ok(staged) => staged.commit(&mut self.log)?,
+            Err(error) => {
+                self.log.layout().drop_kept();
+                return Err(error.into());
+            }
+        };
         self.after(effects)
     }
 
-    /// As [`Node::step`], but nothing happens at all if one of the commands is refused.
+    /// As [`Node::step`], but nothing happens at all if one of the commands is refused. Settle payments by [`Node::step`]
+    /// instead: a refused settlement still leaves its secret with the node, which may have to reveal it on chain.
     ///
     /// # Errors
     /// As [`Node::step`]. `Ok(Err(_))` is the first refusal.
@@ -134,12 +141,14 @@ impl<S: Storage> Node<S> {
         inputs: Vec<Input>,
     ) -> Result<Result<Effects, CommandError>, NodeError> {
         let inputs = self.supply(inputs)?;
-        let staged = self.machine.stage(&Context { now, signer: &*self.signer }, inputs)?;
+        let staged = self.machine.stage(&Context { now, signer: &*self.signer }, inputs);
+        let staged = staged.inspect_err(|_| self.log.layout().drop_kept())?;
         let refused = staged.outcomes().iter().find_map(|outcome| match outcome {
             InputOutcome::Refused(error) => Some(*error),
             _ => None,
         });
         if let Some(error) = refused {
+            self.log.layout().drop_kept();
             return Ok(Err(error));
         }
         let effects = staged.commit(&mut self.log)?;
@@ -170,7 +179,7 @@ impl<S: Storage> Node<S> {
     }
 
     /// Keeps bytes of the application under a name, in the same write as the next record: a watcher's cursor is kept before
-    /// the facts are handed over that it has passed.
+    /// the facts are handed over that it has passed. If that step fails, nothing is kept.
     pub fn keep(&mut self, name: &str, bytes: &[u8]) {
         self.log.layout().keep_bytes(name, bytes);
     }

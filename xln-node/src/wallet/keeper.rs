@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use xln_core::codec;
 use xln_core::commitment::Evidence;
-use xln_core::machine::{Action, Command, Context, Durable, Effects, Input, InputOutcome, Machine};
+use xln_core::machine::{Action, Command, Context, Durable, Effects, Input, InputOutcome, Machine, Record, Snapshot};
 use xln_core::types::{EntityId, Hash, Pair, SubchannelKey, UnixSeconds};
 use xln_storage::{HEADER_KEY, MemoryStore, Pinned, Storage, StorageError, WriteBatch, WriteOp, rows};
 
 use super::config::{WalletConfig, WalletHost, WalletSigner};
 use super::error::WalletError;
 use super::host::{BoxFuture, Clock, HostError, KvStore, Row};
+use super::tools::StoredLog;
 use crate::driver::log::{LAST, Layout, NONCES, Stored, history_key, history_prefix, kept_key, unseal};
 use crate::driver::{BackupError, LogError, backup, pins};
 
@@ -182,6 +183,14 @@ impl Keeper {
         Ok(history)
     }
 
+    /// The log that the store holds, as [`replay`](super::replay) takes it.
+    pub(super) async fn log(&self) -> Result<StoredLog, WalletError> {
+        let Stored { snapshot, records, .. } = stored(&read(&*self.store).await?)?;
+        let snapshot = snapshot.map(|Snapshot { seq, bytes }| [seq.to_be_bytes().as_slice(), &bytes].concat());
+        let records = records.iter().map(Record::encode).collect::<Result<_, _>>()?;
+        Ok(StoredLog { snapshot, records })
+    }
+
     /// The whole store as bytes.
     pub(super) async fn backup(&self) -> Result<Vec<u8>, WalletError> {
         let mut all = self.store.scan(Vec::new()).await.map_err(WalletError::Store)?;
@@ -196,6 +205,14 @@ fn nonce_row(op: &WriteOp) -> Option<Row> {
         WriteOp::Put { key, value } if key.starts_with(NONCES) => Some((key.clone(), value.clone())),
         _ => None,
     }
+}
+
+/// The log in an image of a store, checked row by row.
+fn stored(image: &MemoryStore) -> Result<Stored, WalletError> {
+    Ok(Stored::load::<LogError>(
+        |key| Ok(image.get(key)?),
+        |prefix, from| Ok(rows(image, prefix, Some(from), usize::MAX).collect::<Result<_, _>>()?),
+    )?)
 }
 
 /// Everything that opening needs, without the history.

@@ -42,7 +42,7 @@ pub use info::{
     TokenInfo,
 };
 pub use memory::{BlockingKv, MemoryKv};
-pub use tools::{PeerRoot, Replayed, StateDigests, call_of, parse_signature, replay, state_digests};
+pub use tools::{PeerRoot, Replayed, StateDigests, StoredLog, call_of, parse_signature, replay, state_digests};
 
 use xln_core::chain::ChainFact;
 use xln_core::channel::{ChannelConfig, CommandId};

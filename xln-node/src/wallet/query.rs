@@ -12,7 +12,7 @@ use super::info::{
     TokenInfo,
 };
 use super::keeper::Keeper;
-use super::tools::call_of;
+use super::tools::{StoredLog, call_of};
 
 impl Wallet {
     /// All channels, by peer.
@@ -44,6 +44,23 @@ impl Wallet {
                 Box::new(move |keeper| {
                     Box::pin(async move {
                         reply.give(keeper.history(&peer).await);
+                        keeper
+                    })
+                })
+            })
+            .await
+    }
+
+    /// The log that the store holds, every row checked: [`replay`](super::replay) takes it, here or elsewhere.
+    ///
+    /// # Errors
+    /// As [`Wallet::channels`]; [`WalletError::Store`] if the store fails or a row is damaged.
+    pub async fn log(&self) -> Result<StoredLog, WalletError> {
+        self.shared
+            .work(|reply| {
+                Box::new(move |keeper| {
+                    Box::pin(async move {
+                        reply.give(keeper.log().await);
                         keeper
                     })
                 })

@@ -35,6 +35,15 @@ pub struct PeerRoot {
     pub root: Hash,
 }
 
+/// An entity's log as its store holds it, to be replayed, compared or kept elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredLog {
+    /// The last snapshot: position as eight bytes, then the machine's snapshot. None before the first.
+    pub snapshot: Option<Vec<u8>>,
+    /// Every record after it, encoded, in order.
+    pub records: Vec<Vec<u8>>,
+}
+
 /// Replays an entity's records from the first one, or from a snapshot, with the built-in instruments, and gives the state
 /// roots after each. Signatures and effects are checked on the way.
 ///

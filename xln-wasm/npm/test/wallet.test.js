@@ -3,39 +3,8 @@ import { test } from 'node:test';
 
 import { Key, MemoryStore, Wallet, XlnError, replay, secretHash } from 'xln-wasm';
 
-import { balance, befriend, bytes, config, key, token, tokenOf } from './wallets.js';
-
-/** Wallets in one process whose messages travel in microtasks; `cut` loses them. */
-class Net {
-  wallets = new Map();
-  cut = false;
-  failures = [];
-
-  sink(from) {
-    return {
-      send: async (to, message) => {
-        const wallet = this.wallets.get(to);
-        if (this.cut || wallet === undefined) throw new Error('not connected');
-        const copy = message.slice();
-        queueMicrotask(() => wallet.receive(from, copy).catch((error) => this.failures.push(error)));
-      },
-    };
-  }
-
-  async open(seed, more = {}) {
-    const secret = new Key(new Uint8Array(32).fill(seed));
-    const store = more.store ?? new MemoryStore();
-    const events = [];
-    const host = { store, transport: this.sink(secret.entity), onEvent: (event) => events.push(event), ...more };
-    const wallet = await Wallet.open(secret, host, config);
-    this.wallets.set(wallet.entity, wallet);
-    return { wallet, store, events, secret };
-  }
-
-  async connect(one, other) {
-    await Promise.all([one.connected(other.entity), other.connected(one.entity)]);
-  }
-}
+import { Net } from './net.js';
+import { balance, befriend, bytes, config, key, token, tokenOf, until } from './wallets.js';
 
 async function pair(t) {
   const net = new Net();
@@ -124,18 +93,24 @@ test('a wallet comes back from its store, and from nothing else', async (t) => {
   await assert.rejects(net.open(3, { store: a.store }), (error) => error instanceof XlnError);
 });
 
-test('the records of a store replay to the agreed root', async (t) => {
-  const { a, b } = await pair(t);
+test('the log of a store replays to the agreed root, and a damaged one does not', async (t) => {
+  const { net, a, b } = await pair(t);
   for (let amount = 1n; amount <= 10n; amount += 1n) await a.wallet.pay({ ...place(b), token, amount });
-  const rows = await a.store.scan(new TextEncoder().encode('r'));
-  const order = (x, y) => Buffer.compare(Buffer.from(x[0]), Buffer.from(y[0]));
-  const steps = replay(a.wallet.entity, [...rows].sort(order).map(([, value]) => value));
+  const { snapshot, records } = await a.wallet.log();
+  const steps = replay(a.wallet.entity, records, snapshot);
   const { stateRoot } = await a.wallet.channel(b.wallet.entity);
   assert.deepEqual(steps.at(-1).roots, [{ peer: b.wallet.entity, root: stateRoot }]);
-  const [first, ...rest] = [...rows].sort(order).map(([, value]) => value);
-  assert.throws(() => replay(a.wallet.entity, rest), (error) => error instanceof XlnError);
+  const [first, ...rest] = records;
+  assert.throws(() => replay(a.wallet.entity, rest, snapshot), (error) => error instanceof XlnError);
   first[first.length - 1] ^= 1;
-  assert.throws(() => replay(a.wallet.entity, [first, ...rest]), (error) => error instanceof XlnError);
+  assert.throws(() => replay(a.wallet.entity, [first, ...rest], snapshot), (error) => error instanceof XlnError);
+  // The store itself notices one bit of one row.
+  await a.wallet.close();
+  const [[row, value]] = await a.store.scan(new TextEncoder().encode('r'));
+  const damaged = value.slice();
+  damaged[7] ^= 1;
+  await a.store.commit([[row, damaged]]);
+  await assert.rejects(net.open(1, { store: a.store }), code('store'));
 });
 
 test('a store that fails stops the wallet, and nothing is lost', async (t) => {
@@ -194,4 +169,64 @@ test('a key that is elsewhere', async (t) => {
   await near.wallet.pay({ peer: far.entity, key, token, amount: 7n });
   assert.equal(await balance(far, near.wallet.entity), 7n);
   assert.ok(asked.includes('proposal') && asked.includes('ack'), `${asked}`);
+});
+
+test('a swap over two chains', async (t) => {
+  const net = new Net();
+  const there = { chain: 2n, depository: `0x${'d2'.repeat(20)}` };
+  const depositories = [config.depositories[0], { ...config.depositories[0], key: there }];
+  const [a, b] = [await net.open(1, { depositories }), await net.open(2, { depositories })];
+  t.after(() => assert.deepEqual(net.failures, []));
+  await net.connect(a.wallet, b.wallet);
+  await befriend(a.wallet, b.wallet, 1000n);
+  await befriend(a.wallet, b.wallet, 1000n, there);
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  const [give, want] = [{ key, token, amount: 70n }, { key: there, token, amount: 30n }];
+  const consent = { receive: give, pay: want, until: now + 600n, payExpiry: now + 30_000n };
+  await b.wallet.acceptCrossSwap(a.wallet.entity, consent);
+  const offer = { give: { sum: give, expiry: now + 40_000n }, want: { sum: want, expiry: now + 20_000n } };
+  const secret = `0x${'5e'.repeat(32)}`;
+  await assert.rejects(a.wallet.crossSwap(b.wallet.entity, { ...offer, kind: 'keccak256' }), code('invalid_argument'));
+  const command = await a.wallet.crossSwap(b.wallet.entity, { ...offer, kind: 'keccak256', secret });
+  assert.equal(typeof command, 'bigint');
+  const hash = secretHash(secret, 'keccak256');
+  for (const { events } of [a, b]) {
+    const done = await until(() => events.find((event) => event.type.startsWith('crossSwap')), 'the swap ends');
+    assert.deepEqual([done.type, done.hash], ['crossSwapDone', hash]);
+  }
+  const { subchannels, side } = await a.wallet.channel(b.wallet.entity);
+  const moved = subchannels.map(({ tokens }) => (side === 'left' ? tokens[0].capacities.delta : -tokens[0].capacities.delta));
+  assert.deepEqual(moved, [-70n, 30n]);
+});
+
+test('facts of a chain', async (t) => {
+  const { a, b } = await pair(t);
+  const { side, subchannels } = await a.wallet.channel(b.wallet.entity);
+  assert.equal(subchannels[0].confirmed, undefined);
+  const [left, right] = side === 'left' ? [a, b] : [b, a];
+  const names = { left: left.wallet.entity, right: right.wallet.entity };
+  const hash = (number) => `0x${number.toString(16).padStart(64, '0')}`;
+  const block = (number, changes) => {
+    const point = { chain: key.chain, number, hash: hash(number), timestamp: 1_700_000_000n + number };
+    return { block: { point, changes, reveals: [], facts: [], entities: [] } };
+  };
+  const locked = { token, collateral: 1n << 70n, ondelta: 1n << 69n };
+  const facts = [block(7n, []), block(8n, [{ key, pair: names, kind: { collateral: locked } }])];
+  for (const { wallet } of [a, b]) await wallet.handleFacts(facts, 'cursor', Uint8Array.of(8));
+  assert.deepEqual(await a.wallet.kept('cursor'), Uint8Array.of(8));
+  assert.equal(await a.wallet.kept('other'), undefined);
+  // Both wallets agree on what both have seen.
+  await until(async () => (await tokenOf(b.wallet, a.wallet.entity)).state.collateral === locked.collateral, 'agreed');
+  const [subchannel] = (await a.wallet.channel(b.wallet.entity)).subchannels;
+  assert.deepEqual(subchannel.confirmed.tokens, [locked]);
+  const zero = hash(0n);
+  const dispute = { nonce: 1n, startedAt: 1_700_000_009n, starter: 'left', answered: false, answeredAt: 0n };
+  const hashes = { bodyHash: hash(1n), starterFillsHash: zero, answererFillsHash: zero };
+  const kind = { dispute: { epoch: 0, dispute: { ...dispute, ...hashes }, fills: '0x', body: '0x' } };
+  await a.wallet.handleFacts([{ sighted: { change: { key, pair: names, kind } } }]);
+  await assert.rejects(a.wallet.pay({ ...place(b), token, amount: 1n }), (error) => error.code.startsWith('refused.frozen'));
+  await a.wallet.handleFacts([{ vanished: { key, pair: names } }]);
+  await a.wallet.pay({ ...place(b), token, amount: 1n });
+  await assert.rejects(a.wallet.handleFacts([{ block: 1 }]), code('invalid_argument'));
+  await assert.rejects(a.wallet.handleFacts([block(9n, [{ key, pair: { left: names.left, right: names.left }, kind }])]), code('invalid_argument'));
 });

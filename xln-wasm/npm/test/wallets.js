@@ -13,8 +13,8 @@ export const config = {
 
 export const bytes = (hex) => Uint8Array.from(hex.slice(2).match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
-/** Opens a channel with one token in which either may owe the other `limit`. */
-export async function befriend(one, other, limit) {
+/** Opens a channel, at one Depository, with one token in which either may owe the other `limit`. */
+export async function befriend(one, other, limit, key = config.depositories[0].key) {
   const place = { peer: other.entity, key };
   await one.openChannel({ ...place, providers: [provider], settleMarginS: 600n });
   await one.addToken({ ...place, token });

@@ -42,6 +42,7 @@ impl From<wallet::SignRequest> for SignRequest {
 
 /// What happened.
 #[derive(Serialize)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one conversion")]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum WalletEvent {
     Submit {

@@ -101,8 +101,8 @@ impl JsHost {
     }
 
     pub(super) fn listener(&self) -> Thrown<Option<Arc<dyn EventListener>>> {
-        let found = function("onEvent", self.listener_of())?;
-        Ok(found.map(|callback| Arc::new(Listener(callback)) as Arc<dyn EventListener>))
+        let Some(callback) = function("onEvent", self.listener_of())? else { return Ok(None) };
+        Ok(Some(Arc::new(Listener(callback))))
     }
 
     pub(super) fn snapshot_every(&self) -> Thrown<Option<u64>> {

@@ -1,6 +1,6 @@
 //! What a page may know of a wallet, as plain objects. The core's own types are written as they are (feature `serde`).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tsify::Tsify;
 use xln_core::channel::Freeze;
 use xln_core::machine::Effect;
@@ -228,6 +228,32 @@ impl From<wallet::Deadline> for Deadline {
             Kind::Dispute => ("dispute", None),
         };
         Self { at: at.0, peer, key, kind, id }
+    }
+}
+
+/// Bytes that become a `Uint8Array`.
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// The log that a store holds, as `replay` takes it.
+#[derive(Tsify, Serialize)]
+pub struct StoredLog {
+    /// The last snapshot, if there was one.
+    #[tsify(optional, type = "Uint8Array")]
+    snapshot: Option<Bytes>,
+    /// Every record after it, in order.
+    #[tsify(type = "Uint8Array[]")]
+    records: Vec<Bytes>,
+}
+
+impl From<wallet::StoredLog> for StoredLog {
+    fn from(wallet::StoredLog { snapshot, records }: wallet::StoredLog) -> Self {
+        Self { snapshot: snapshot.map(Bytes), records: records.into_iter().map(Bytes).collect() }
     }
 }
 

@@ -5,9 +5,12 @@ mod event;
 pub mod host;
 pub mod info;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use xln_core::channel::{ChannelConfig, CommandId};
 use xln_core::machine::EffectId;
 use xln_core::types::EntityId;
@@ -33,57 +36,84 @@ pub(crate) fn failed(error: WalletError) -> XlnError {
 #[derive(Clone)]
 pub struct Wallet(pub(crate) wallet::Wallet);
 
-async fn open(signer: WalletSigner, host: JsHost, config: JsValue) -> Thrown<Wallet> {
+/// A promise of what a future gives. Futures are boxed, so that what drives them is there once and not for each of them.
+fn promise(future: impl Future<Output = Thrown<JsValue>> + 'static) -> Promise {
+    promise_of(Box::pin(future))
+}
+
+fn promise_of(future: Pin<Box<dyn Future<Output = Thrown<JsValue>>>>) -> Promise {
+    future_to_promise(async move { future.await.map_err(JsValue::from) })
+}
+
+fn nothing(done: Result<(), WalletError>) -> Thrown<JsValue> {
+    done.map(|()| JsValue::UNDEFINED).map_err(failed)
+}
+
+async fn open(signer: Thrown<WalletSigner>, host: JsHost, config: JsValue) -> Thrown<JsValue> {
     let channels: ChannelConfig = object("config", config)?;
     let mut settings = WalletConfig { channels, ..WalletConfig::default() };
     if let Some(every) = host.snapshot_every()? {
         settings.snapshot_every = every;
     }
-    let mut brought = WalletHost::new(host.store()?, host.transport()?, signer, host.clock()?);
+    let mut brought = WalletHost::new(host.store()?, host.transport()?, signer?, host.clock()?);
     brought.listener = host.listener()?;
     let opened = wallet::Wallet::open(settings, brought).await.map_err(failed)?;
     // Slow stores, transports and signers go on while nobody waits for a call.
     let driven = opened.clone();
     wasm_bindgen_futures::spawn_local(async move { driven.run().await });
-    Ok(Wallet(opened))
+    Ok(Wallet(opened).into())
+}
+
+/// One method: what it takes, and what it gives once it is done.
+macro_rules! methods {
+    ($($(#[$doc:meta])* [$js:ident] $name:ident($wallet:ident $(, #[$($attribute:tt)*] $arg:ident: $kind:ty)*) -> $out:literal $body:block)*) => {
+        #[wasm_bindgen]
+        impl Wallet {$(
+            $(#[$doc])*
+            #[wasm_bindgen(js_name = $js, unchecked_return_type = $out)]
+            pub fn $name(&self $(, #[$($attribute)*] $arg: $kind)*) -> Promise {
+                let $wallet = self.0.clone();
+                promise(async move { $body })
+            }
+        )*}
+    };
 }
 
 #[wasm_bindgen]
 impl Wallet {
     /// Opens a wallet on its store with a key in memory: a new one, one that was closed or killed, or one that was restored.
-    pub async fn open(
+    #[wasm_bindgen(unchecked_return_type = "Promise<Wallet>")]
+    pub fn open(
         key: &Key,
         host: JsHost,
         #[wasm_bindgen(unchecked_param_type = "ChannelConfig")] config: JsValue,
-    ) -> Thrown<Wallet> {
-        open(WalletSigner::Local(key.signer()), host, config).await
+    ) -> Promise {
+        promise(open(Ok(WalletSigner::Local(key.signer())), host, config))
     }
 
     /// The same with a key that is elsewhere.
-    #[wasm_bindgen(js_name = openWith)]
-    pub async fn open_with(
+    #[wasm_bindgen(js_name = openWith, unchecked_return_type = "Promise<Wallet>")]
+    pub fn open_with(
         signer: JsSigner,
         host: JsHost,
         #[wasm_bindgen(unchecked_param_type = "ChannelConfig")] config: JsValue,
-    ) -> Thrown<Wallet> {
-        open(WalletSigner::Remote(Arc::new(host::Remote::new(signer)?)), host, config).await
+    ) -> Promise {
+        let remote = host::Remote::new(signer).map(|remote| WalletSigner::Remote(Arc::new(remote)));
+        promise(open(remote, host, config))
     }
 
     /// Fills an empty store from a backup of `entity`'s wallet; open it afterwards with the same depositories.
-    #[wasm_bindgen(js_name = restoreBackup)]
-    pub async fn restore_backup(
+    #[wasm_bindgen(js_name = restoreBackup, unchecked_return_type = "Promise<void>")]
+    pub fn restore_backup(
         store: JsStore,
         #[wasm_bindgen(js_name = entity, unchecked_param_type = "Hex")] of: String,
         #[wasm_bindgen(unchecked_param_type = "ChannelConfig")] config: JsValue,
         backup: Vec<u8>,
-    ) -> Thrown<()> {
-        let (of, config): (EntityId, ChannelConfig) = (entity("entity", &of)?, object("config", config)?);
-        wallet::Wallet::restore_backup(&host::Store::new(store), of, &config, &backup).await.map_err(failed)
-    }
-
-    /// The whole store as bytes. It is older than what is signed after it: who restores one waits for each peer's answer.
-    pub async fn backup(&self) -> Thrown<Vec<u8>> {
-        self.0.backup().await.map_err(failed)
+    ) -> Promise {
+        promise(async move {
+            let (of, config): (EntityId, ChannelConfig) = (entity("entity", &of)?, object("config", config)?);
+            nothing(wallet::Wallet::restore_backup(&host::Store::new(store), of, &config, &backup).await)
+        })
     }
 
     /// Whose wallet it is.
@@ -92,101 +122,118 @@ impl Wallet {
     pub fn entity(&self) -> String {
         self.0.entity().to_string()
     }
+}
 
+methods! {
+    /// The whole store as bytes. It is older than what is signed after it: who restores one waits for each peer's answer.
+    [backup] backup(w) -> "Promise<Uint8Array>" {
+        Ok(Uint8Array::from(w.backup().await.map_err(failed)?.as_slice()).into())
+    }
     /// The transport has a connection to a peer.
-    pub async fn connected(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Thrown<()> {
-        self.0.connected(entity("peer", &peer)?).await.map_err(failed)
+    [connected] connected(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<void>" {
+        nothing(w.connected(entity("peer", &peer)?).await)
     }
-
     /// The transport lost it.
-    pub async fn disconnected(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Thrown<()> {
-        self.0.disconnected(entity("peer", &peer)?).await.map_err(failed)
+    [disconnected] disconnected(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<void>" {
+        nothing(w.disconnected(entity("peer", &peer)?).await)
     }
-
     /// Takes bytes from a peer, whose name the transport vouches for. Bad bytes become an event, never an error.
-    pub async fn receive(
-        &self,
+    [receive] receive(
+        w,
         #[wasm_bindgen(unchecked_param_type = "Hex")] from: String,
-        bytes: Vec<u8>,
-    ) -> Thrown<()> {
-        self.0.receive(entity("from", &from)?, bytes).await.map_err(failed)
+        #[wasm_bindgen(js_name = bytes)] bytes: Vec<u8>
+    ) -> "Promise<void>" {
+        nothing(w.receive(entity("from", &from)?, bytes).await)
     }
-
     /// Does what time has brought. Call it when `nextDeadline` says so, and every minute or so.
-    pub async fn tick(&self) -> Thrown<()> {
-        self.0.tick().await.map_err(failed)
+    [tick] tick(w) -> "Promise<void>" {
+        nothing(w.tick().await)
     }
-
+    /// Takes facts of a chain, in order, and bytes to be kept under a name in the same write: a watcher's cursor.
+    [handleFacts] handle_facts(
+        w,
+        #[wasm_bindgen(unchecked_param_type = "readonly ChainFact[]")] facts: JsValue,
+        #[wasm_bindgen(js_name = name)] name: Option<String>,
+        #[wasm_bindgen(js_name = cursor)] cursor: Option<Vec<u8>>
+    ) -> "Promise<void>" {
+        let keep = name.map(|name| (name, cursor.unwrap_or_default()));
+        nothing(w.handle_facts(object("facts", facts)?, keep).await)
+    }
+    /// What was kept last under a name.
+    [kept] kept(w, #[wasm_bindgen(js_name = name)] name: String) -> "Promise<Uint8Array | undefined>" {
+        let kept = w.kept(&name).await.map_err(failed)?;
+        Ok(kept.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(bytes.as_slice()).into()))
+    }
+    /// A routed payment will come that this wallet settles by itself.
+    [expect] expect(w, #[wasm_bindgen(unchecked_param_type = "ExpectedPayment")] payment: JsValue) -> "Promise<void>" {
+        nothing(w.expect(object("payment", payment)?).await)
+    }
+    /// Begins a cross-chain swap; its end is an event. Gives the command's name.
+    [crossSwap] cross_swap(
+        w,
+        #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String,
+        #[wasm_bindgen(unchecked_param_type = "CrossSwapOffer")] offer: JsValue
+    ) -> "Promise<bigint>" {
+        plain(&w.cross_swap(entity("peer", &peer)?, object("offer", offer)?).await.map_err(failed)?)
+    }
+    /// Lets the peer begin one cross-chain swap on exactly these terms. Gives the command's name.
+    [acceptCrossSwap] accept_cross_swap(
+        w,
+        #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String,
+        #[wasm_bindgen(unchecked_param_type = "CrossSwapConsent")] consent: JsValue
+    ) -> "Promise<bigint>" {
+        plain(&w.accept_cross_swap(entity("peer", &peer)?, object("consent", consent)?).await.map_err(failed)?)
+    }
     /// An action on chain came to its end: done, or failed for good.
-    pub async fn completed(
-        &self,
+    [completed] completed(
+        w,
         #[wasm_bindgen(unchecked_param_type = "bigint")] effect: JsValue,
-        success: bool,
-    ) -> Thrown<()> {
-        self.0.completed(EffectId(object("effect", effect)?), success).await.map_err(failed)
+        #[wasm_bindgen(js_name = success)] success: bool
+    ) -> "Promise<void>" {
+        nothing(w.completed(EffectId(object("effect", effect)?), success).await)
     }
-
     /// Waits until a command stands in an agreed block, or never will.
-    #[wasm_bindgen(unchecked_return_type = "Agreed")]
-    pub async fn agreed(&self, #[wasm_bindgen(unchecked_param_type = "bigint")] command: JsValue) -> Thrown<JsValue> {
-        let agreed = self.0.agreed(CommandId(object("command", command)?)).await.map_err(failed)?;
-        plain(&info::Agreed::from(agreed))
+    [agreed] agreed(w, #[wasm_bindgen(unchecked_param_type = "bigint")] command: JsValue) -> "Promise<Agreed>" {
+        plain(&info::Agreed::from(w.agreed(CommandId(object("command", command)?)).await.map_err(failed)?))
     }
-
     /// The next event that nobody has taken; `undefined` once the wallet is closed.
-    #[wasm_bindgen(js_name = nextEvent, unchecked_return_type = "WalletEvent | undefined")]
-    pub async fn next_event(&self) -> Thrown<JsValue> {
-        plain(&self.0.next_event().await.map(event::WalletEvent::from))
+    [nextEvent] next_event(w) -> "Promise<WalletEvent | undefined>" {
+        plain(&w.next_event().await.map(event::WalletEvent::from))
     }
-
     /// All channels, by peer.
-    #[wasm_bindgen(unchecked_return_type = "ChannelInfo[]")]
-    pub async fn channels(&self) -> Thrown<JsValue> {
-        let channels = self.0.channels().await.map_err(failed)?;
-        plain(&channels.into_iter().map(ChannelInfo::from).collect::<Vec<_>>())
+    [channels] channels(w) -> "Promise<ChannelInfo[]>" {
+        plain(&w.channels().await.map_err(failed)?.into_iter().map(ChannelInfo::from).collect::<Vec<_>>())
     }
-
     /// The channel with one peer.
-    #[wasm_bindgen(unchecked_return_type = "ChannelInfo | undefined")]
-    pub async fn channel(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Thrown<JsValue> {
-        let channel = self.0.channel(entity("peer", &peer)?).await.map_err(failed)?;
-        plain(&channel.map(ChannelInfo::from))
+    [channel] channel(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<ChannelInfo | undefined>" {
+        plain(&w.channel(entity("peer", &peer)?).await.map_err(failed)?.map(ChannelInfo::from))
     }
-
     /// Every agreed state that the store keeps of the channel with one peer.
-    #[wasm_bindgen(unchecked_return_type = "Evidence[]")]
-    pub async fn history(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Thrown<JsValue> {
-        plain(&self.0.history(entity("peer", &peer)?).await.map_err(failed)?)
+    [history] history(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<Evidence[]>" {
+        plain(&w.history(entity("peer", &peer)?).await.map_err(failed)?)
     }
-
+    /// The log that the store holds, every row checked: `replay` takes it, here or elsewhere.
+    [log] log(w) -> "Promise<StoredLog>" {
+        plain(&info::StoredLog::from(w.log().await.map_err(failed)?))
+    }
     /// What falls due, soonest first.
-    #[wasm_bindgen(unchecked_return_type = "Deadline[]")]
-    pub async fn deadlines(&self) -> Thrown<JsValue> {
-        let deadlines = self.0.deadlines().await.map_err(failed)?;
-        plain(&deadlines.into_iter().map(Deadline::from).collect::<Vec<_>>())
+    [deadlines] deadlines(w) -> "Promise<Deadline[]>" {
+        plain(&w.deadlines().await.map_err(failed)?.into_iter().map(Deadline::from).collect::<Vec<_>>())
     }
-
     /// When to call `tick` at the latest, in seconds of Unix time.
-    #[wasm_bindgen(js_name = nextDeadline, unchecked_return_type = "bigint | undefined")]
-    pub async fn next_deadline(&self) -> Thrown<JsValue> {
-        plain(&self.0.next_deadline().await.map_err(failed)?)
+    [nextDeadline] next_deadline(w) -> "Promise<bigint | undefined>" {
+        plain(&w.next_deadline().await.map_err(failed)?)
     }
-
     /// What was asked of chains and remote signers and is not done.
-    #[wasm_bindgen(js_name = pendingEffects, unchecked_return_type = "PendingEffect[]")]
-    pub async fn pending_effects(&self) -> Thrown<JsValue> {
-        let pending = self.0.pending_effects().await.map_err(failed)?;
-        plain(&pending.into_iter().map(PendingEffect::from).collect::<Vec<_>>())
+    [pendingEffects] pending_effects(w) -> "Promise<PendingEffect[]>" {
+        plain(&w.pending_effects().await.map_err(failed)?.into_iter().map(PendingEffect::from).collect::<Vec<_>>())
     }
-
     /// Hash over everything that the wallet holds: two with the same log have the same.
-    #[wasm_bindgen(js_name = machineRoot, unchecked_return_type = "Hex")]
-    pub async fn machine_root(&self) -> Thrown<String> {
-        Ok(self.0.machine_root().await.map_err(failed)?.to_string())
+    [machineRoot] machine_root(w) -> "Promise<Hex>" {
+        Ok(w.machine_root().await.map_err(failed)?.to_string().into())
     }
-
     /// Finishes what was begun and ends the wallet; every later call, and every one that still waits, throws `closed`.
-    pub async fn close(&self) -> Thrown<()> {
-        self.0.close().await.map_err(failed)
+    [close] close(w) -> "Promise<void>" {
+        nothing(w.close().await)
     }
 }
