@@ -272,6 +272,25 @@ fn rule_13_a_snapshot_that_was_tampered_with_is_refused_by_name() {
     assert!(matches!(with(&|b| put(b, &held)), Some(RestoreError::State(_))));
 }
 
+/// The peer's signature over its commitment would make the state agreed that stands beside it.
+#[test]
+fn rule_13_a_snapshot_with_another_state_in_flight_is_refused_by_name() {
+    let mut net = two();
+    net.with_credit(100);
+    drop(net.submit(0, vec![pay(5)]));
+    let (id, snapshot) = (net.id(0), net.parties[0].machine.snapshot().unwrap());
+    assert!(Machine::restore(id, Some(&snapshot), none()).is_ok());
+    let in_flight = &net.channel(0).live().nth(1).unwrap().state;
+    let mut richer = in_flight.clone();
+    richer.subchannels.get_mut(&KEY).unwrap().tokens.get_mut(&USD).unwrap().offdelta += 1;
+    let [old, new] = [in_flight, &richer].map(|state| xln_core::codec::encode(state).unwrap());
+    let mut bytes = snapshot.bytes.clone();
+    let at = bytes.windows(old.len()).position(|w| w == old).unwrap();
+    drop(bytes.splice(at..at + old.len(), new));
+    let found = Machine::restore(id, Some(&Snapshot { seq: snapshot.seq, bytes }), none()).err();
+    assert_eq!(found, Some(RestoreError::WrongCommitment));
+}
+
 fn command(net: &Net, transition: Transition) -> Vec<Input> {
     vec![Input::Command(Command { peer: net.id(1), action: Action::Propose { transition, submit: false } })]
 }

@@ -224,8 +224,11 @@ impl Machine {
             let tip = channel.tip();
             channel.check_loaded(&entity, peer, &self.instruments)?;
             tip.state.check_with(&self.instruments)?;
-            if Commitment::of(&tip.state)? != tip.commitment {
-                return Err(RestoreError::WrongCommitment);
+            // Also of what is in flight: it becomes agreed by a signature over the commitment, without another look at the state.
+            for signed in channel.live() {
+                if Commitment::of(&signed.state)? != signed.commitment {
+                    return Err(RestoreError::WrongCommitment);
+                }
             }
             for side in [Side::Left, Side::Right] {
                 if let Some(signature) = tip.signature(side) {
