@@ -119,7 +119,7 @@ case "${1:-}" in
     ;;
 --minimise)
     [ -x "$bin/$2" ] || build "$2"
-    corpus=fuzz/corpus/$2 merged=fuzz/work/merged
+    corpus=fuzz/corpus/$2 merged=fuzz/work/$2.merged
     # Seeds have names that tests gave them; what a run found is named by its hash.
     mkdir -p "fuzz/work/$2"
     find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "fuzz/work/$2" {} +
