@@ -520,8 +520,8 @@ impl World {
                 continue;
             }
             let in_time = |at: u64| closing.dispute.is_none_or(|d| at + 2 * MAX_DELAY_S <= d.started_at.0 + WINDOW_S);
-            let known = self.parties[who].agreed.get(&peer).into_iter().flatten();
-            let Some((_, tip)) = known.filter(|(at, _)| in_time(*at)).last() else { continue };
+            let mut known = self.parties[who].agreed.get(&peer).into_iter().flatten();
+            let Some((_, tip)) = known.rfind(|(at, _)| in_time(*at)) else { continue };
             let Some(last) = tip.commitment.subchannels.iter().find(|s| s.key == key) else { continue };
             if last.epoch != closing.epoch {
                 continue;

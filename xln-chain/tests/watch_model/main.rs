@@ -120,20 +120,16 @@ impl Consumer {
                 assert_eq!(point.number, next, "blocks come in order and without gaps");
                 for change in &changes {
                     let place = (change.key, change.pair);
-                    // A close ends the disputes of the epochs before its own; one that was started after it is another one.
-                    let settled = |open: &BTreeMap<(Place, bool), u32>, close, until| {
-                        open.get(&(place, close)).is_some_and(|epoch| *epoch <= until)
-                    };
                     match change.kind {
+                        // A close ends the disputes of the epochs before its own; one that was started after it is another one.
                         ChangeKind::Closed { epoch, .. } => {
                             self.open.remove(&(place, true));
-                            if settled(&self.open, false, epoch - 1) {
+                            if self.open.get(&(place, false)).is_some_and(|started| *started < epoch) {
                                 self.open.remove(&(place, false));
                             }
                         }
-                        ChangeKind::Dispute { epoch, .. } if settled(&self.open, false, epoch) => {
-                            self.open.remove(&(place, false));
-                        }
+                        // What a block has takes the place of what was seen before.
+                        ChangeKind::Dispute { .. } => drop(self.open.remove(&(place, false))),
                         _ => {}
                     }
                 }
