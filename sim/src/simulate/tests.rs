@@ -24,9 +24,13 @@ fn a_seed_says_everything() {
 }
 
 /// Lists of steps that showed something once.
-const FOUND: [&str; 1] = [
+const FOUND: [&str; 4] = [
     // A settlement that the peer refused was proposed again at once, and again.
     "seed 1\nroute 5273 3579 7054\nsettle 2664 2624 8897\ndispute 1021 2475 5314",
+    include_str!("found/frozen_by_a_start_that_was_taken_away.txt"),
+    include_str!("found/passed_on_twice_after_a_backup.txt"),
+    // Of the reference model only.
+    include_str!("found/settled_on_chain_before_a_backup.txt"),
 ];
 
 #[test]
