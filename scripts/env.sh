@@ -6,11 +6,14 @@ mkdir -p "$cache"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 
-# A cache that only grows fills a disk: past this many GiB it starts anew.
+# A cache that only grows fills a disk: past this many GiB it starts anew. Only before the first script that runs, never between
+# those that it calls.
 bound_gib="${XLN_CACHE_GIB:-16}"
-if [ -d "$CARGO_TARGET_DIR" ] && [ "$(du -s --block-size=1G "$CARGO_TARGET_DIR" | cut -f1)" -gt "$bound_gib" ]; then
+if [ -z "${XLN_CACHE_CHECKED:-}" ] && [ -d "$CARGO_TARGET_DIR" ] && [ "$(du -s --block-size=1G "$CARGO_TARGET_DIR" | cut -f1)" -gt "$bound_gib" ]; then
   echo "cache is over ${bound_gib} GiB: starting anew" >&2
   rm -rf "$CARGO_TARGET_DIR"
 fi
+
+export XLN_CACHE_CHECKED=1
 
 say() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }
