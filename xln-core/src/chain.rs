@@ -1,13 +1,13 @@
 //! What enters from a chain and what is asked of it (`docs/protocol.md` section 7). Only the types and the confirmed
 //! view; who watches and submits is `xln-chain`.
 
-use alloc::collections::btree_map::Entry;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::commitment::Evidence;
 use crate::crypto::Signature;
+use crate::map::{Entry, Map};
 use crate::proof::SettlementUpdate;
 use crate::types::{
     Address, ChainId, ChainPoint, DisputeFact, EntityFact, Hash, HashKind, Pair, RecordedFact, Reveal, Secret, Side,
@@ -260,8 +260,8 @@ pub struct SeenFact {
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct ChainView {
     points: VecDeque<ChainPoint>,
-    reveals: BTreeMap<(Address, HashKind, Hash), SeenReveal>,
-    facts: BTreeMap<(Address, Hash), SeenFact>,
+    reveals: Map<(Address, HashKind, Hash), SeenReveal>,
+    facts: Map<(Address, Hash), SeenFact>,
     /// Their names, oldest first.
     fact_order: VecDeque<(Address, Hash)>,
     /// Every fact that was recorded at or after this chain time is known.

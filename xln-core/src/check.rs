@@ -1,11 +1,10 @@
 //! Loaded and taken-over state is checked like received state: what the rules could not have made is refused
 //! (`docs/protocol.md` section 10, rule 13).
 
-use alloc::collections::BTreeMap;
-
 use crate::limits::{
     MAX_FORGIVEN, MAX_LOCK_S, MAX_ONION_BYTES, MAX_PENDING, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS,
 };
+use crate::map::Map;
 use crate::state::{Ask, ChannelState, Pending, SettlementAction, Subchannel, Subcontract, TokenState};
 use crate::subcontract::Instruments;
 use crate::transition::{TransitionError, settlement_holds};
@@ -46,7 +45,7 @@ pub enum StateError {
     },
 }
 
-type Holds = BTreeMap<TokenId, (u128, u128)>;
+type Holds = Map<TokenId, (u128, u128)>;
 
 impl ChannelState {
     /// [`ChannelState::check_with`] the built-in instruments.

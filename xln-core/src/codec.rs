@@ -5,7 +5,7 @@
 //! must encode to the same bytes again (so no over-long integers, no unordered or repeated map keys).
 
 use alloc::vec::Vec;
-use wincode::config::{Configuration, DefaultConfig};
+use wincode::config::Configuration;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// The longest message, block or state that is ever decoded from a peer, in bytes.
@@ -28,10 +28,6 @@ type Varint<const LIMIT: usize> = Configuration<
 pub type PeerConfig = Varint<PREALLOCATION>;
 /// How everything is written, and a node's own store is read: the same bytes, another bound.
 pub type StoreConfig = Varint<STORE_PREALLOCATION>;
-
-const fn config<const LIMIT: usize>() -> Varint<LIMIT> {
-    DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<LIMIT>()
-}
 
 /// What can be encoded.
 pub trait Encode: SchemaWrite<StoreConfig, Src = Self> {}
@@ -74,7 +70,7 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::Unencodable`] for a length beyond the format, which no value within the protocol's limits has.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    wincode::config::serialize(value, config::<STORE_PREALLOCATION>()).map_err(|_| CodecError::Unencodable)
+    engine::write::<T>(value).map_err(|_| CodecError::Unencodable)
 }
 
 /// Decodes exactly one value from at most [`MAX_MESSAGE_BYTES`].
@@ -85,8 +81,7 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(CodecError::TooLong { length: bytes.len(), max: MAX_MESSAGE_BYTES });
     }
-    let value: T =
-        wincode::config::deserialize_exact(bytes, config::<PREALLOCATION>()).map_err(|_| CodecError::Malformed)?;
+    let value: T = engine::read::<T, PREALLOCATION>(bytes).map_err(|_| CodecError::Malformed)?;
     check_canonical(value, bytes)
 }
 
@@ -95,8 +90,7 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
 /// # Errors
 /// As [`decode`], without the bound on length.
 pub fn decode_trusted_length<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
-    let config = config::<STORE_PREALLOCATION>();
-    let value: T = wincode::config::deserialize_exact(bytes, config).map_err(|_| CodecError::Malformed)?;
+    let value: T = engine::read::<T, STORE_PREALLOCATION>(bytes).map_err(|_| CodecError::Malformed)?;
     check_canonical(value, bytes)
 }
 
@@ -105,4 +99,54 @@ fn check_canonical<T: Encode>(value: T, bytes: &[u8]) -> Result<T, CodecError> {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// From memory to memory, with a second copy of each codec where lengths are known before.
+#[cfg(not(all(target_arch = "wasm32", feature = "std")))]
+mod engine {
+    use alloc::vec::Vec;
+    use wincode::config::DefaultConfig;
+    use wincode::{ReadResult, SchemaRead, WriteResult};
+
+    use super::{Encode, STORE_PREALLOCATION, Varint};
+
+    const fn config<const LIMIT: usize>() -> Varint<LIMIT> {
+        DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<LIMIT>()
+    }
+
+    pub(super) fn write<T: Encode>(value: &T) -> WriteResult<Vec<u8>> {
+        wincode::config::serialize(value, config::<STORE_PREALLOCATION>())
+    }
+
+    pub(super) fn read<T, const LIMIT: usize>(bytes: &[u8]) -> ReadResult<T>
+    where
+        T: for<'a> SchemaRead<'a, Varint<LIMIT>, Dst = T>,
+    {
+        wincode::config::deserialize_exact(bytes, config::<LIMIT>())
+    }
+}
+
+/// The same bytes through streams, which have one copy: what a page downloads counts more there than what a copy costs.
+#[cfg(all(target_arch = "wasm32", feature = "std"))]
+mod engine {
+    use alloc::vec::Vec;
+    use wincode::io::std_read::ReadAdapter;
+    use wincode::io::std_write::WriteAdapter;
+    use wincode::{ReadResult, SchemaRead, SchemaWrite, WriteResult};
+
+    use super::{Encode, StoreConfig, Varint};
+
+    pub(super) fn write<T: Encode>(value: &T) -> WriteResult<Vec<u8>> {
+        let mut bytes = Vec::new();
+        <T as SchemaWrite<StoreConfig>>::write(&mut WriteAdapter::new(&mut bytes), value)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn read<T, const LIMIT: usize>(mut bytes: &[u8]) -> ReadResult<T>
+    where
+        T: for<'a> SchemaRead<'a, Varint<LIMIT>, Dst = T>,
+    {
+        let value = <T as SchemaRead<Varint<LIMIT>>>::get(&mut ReadAdapter::new(&mut bytes))?;
+        if bytes.is_empty() { Ok(value) } else { Err(wincode::error::trailing_bytes()) }
+    }
 }

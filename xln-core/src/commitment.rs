@@ -161,7 +161,7 @@ fn index_of(tokens: &[(TokenId, i128)], token: TokenId) -> Result<u8, Commitment
 #[derive(Default)]
 struct PaymentsClause {
     items: Vec<PaymentItem>,
-    allowances: alloc::collections::BTreeMap<u8, (u128, u128)>,
+    allowances: crate::map::Map<u8, (u128, u128)>,
 }
 
 impl PaymentsClause {
@@ -226,8 +226,7 @@ fn swap_clause(
             left_limit,
         ),
     };
-    let mut allowances = alloc::vec![give, want];
-    allowances.sort_unstable_by_key(|a| a.token_index);
+    let allowances = if give_index < want_index { alloc::vec![give, want] } else { alloc::vec![want, give] };
     let item = SwapItem {
         maker: swap.maker,
         id,

@@ -25,3 +25,6 @@ pub mod subcontract;
 pub mod transition;
 pub mod types;
 pub mod wire;
+
+/// The maps and sets of states, and of what reads them.
+pub use xln_map as map;

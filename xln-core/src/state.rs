@@ -1,13 +1,13 @@
 //! What two parties agree on: the state of a channel after a block. Its canonical encoding is hashed into every
 //! signature (`docs/protocol.md` sections 3, 4 and 6).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use alloy_primitives::{I256, U256};
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::codec::{self, CodecError};
 use crate::delta::{Delta, DeltaError, DerivedDelta, derive_delta, out_capacity_small};
+use crate::map::Map;
 use crate::proof::{SettlementUpdate, swap_price};
 use crate::subcontract::{Answer, Hold};
 use crate::types::{
@@ -30,7 +30,7 @@ pub struct ChannelState {
     /// The id that the next payment, swap, settlement or close gets.
     pub next_id: u64,
     /// The subchannels that are open, or closed and not yet dropped.
-    pub subchannels: BTreeMap<SubchannelKey, Subchannel>,
+    pub subchannels: Map<SubchannelKey, Subchannel>,
 }
 
 /// The part of a channel that one Depository enforces.
@@ -53,9 +53,9 @@ pub struct Subchannel {
     /// Dispute that SyncChain recorded.
     pub dispute: Option<DisputeFact>,
     /// The tokens in use.
-    pub tokens: BTreeMap<TokenId, TokenState>,
+    pub tokens: Map<TokenId, TokenState>,
     /// Pending subcontracts by id.
-    pub pending: BTreeMap<u64, Pending>,
+    pub pending: Map<u64, Pending>,
     /// The settlement or close that is open.
     pub settlement: Option<OpenSettlement>,
 }
@@ -371,7 +371,7 @@ impl ChannelState {
             block_hash: Hash::ZERO,
             timestamp: UnixSeconds(0),
             next_id: 1,
-            subchannels: BTreeMap::new(),
+            subchannels: Map::new(),
         }
     }
 

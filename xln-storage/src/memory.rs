@@ -1,7 +1,8 @@
 //! A store in memory: the reference for every other backend, and enough for tests and browsers' scratch data.
 
-use std::collections::BTreeMap;
 use std::sync::RwLock;
+
+use xln_map::Map;
 
 use crate::batch::{WriteBatch, WriteOp, check_key};
 use crate::error::StorageError;
@@ -11,7 +12,7 @@ use crate::storage::{Row, Storage};
 /// reference or an `Arc` to it.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
+    rows: RwLock<Map<Vec<u8>, Vec<u8>>>,
 }
 
 impl MemoryStore {

@@ -1,8 +1,7 @@
 //! A header that says whose store this is, checked before anything else is read: a node started with the wrong folder
 //! or configuration stops instead of signing from another entity's state.
 
-use std::collections::BTreeSet;
-
+use xln_map::Set;
 use xln_merkle::keccak256;
 
 use crate::batch::WriteBatch;
@@ -31,7 +30,7 @@ pub struct Pins {
     /// The entity whose store it is.
     pub entity: [u8; 32],
     /// The depositories that the entity's channels may use.
-    pub depositories: BTreeSet<Depository>,
+    pub depositories: Set<Depository>,
 }
 
 impl Pins {
@@ -77,7 +76,7 @@ impl Pins {
         }
         let (format_version, body) = body.strip_prefix(MAGIC)?.split_first_chunk()?;
         let (entity, body) = body.split_first_chunk()?;
-        let mut depositories = BTreeSet::new();
+        let mut depositories = Set::new();
         let mut rest = body;
         while !rest.is_empty() {
             let (chain_id, tail) = rest.split_first_chunk()?;

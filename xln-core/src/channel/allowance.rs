@@ -1,13 +1,13 @@
 //! What an operator of the peer may pay away (`docs/protocol.md` section 2): the limits of its delegation, counted in this
 //! channel over the delegation's whole life. The chain counts what leaves reserves; nobody but the peer can count this.
 
-use alloc::collections::BTreeMap;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::{Channel, Env, SignedState};
 use crate::block::{Block, next_base};
 use crate::crypto::Signature;
 use crate::entity::{Delegation, OrganisationSignature};
+use crate::map::Map;
 use crate::state::{ChannelState, TokenState};
 use crate::transition::Applier;
 use crate::types::{Hash, Side, SubchannelKey, TokenId, UnixSeconds};
@@ -20,7 +20,7 @@ const MAX_COUNTED: usize = 64;
 #[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Spent {
     expiry: UnixSeconds,
-    amounts: BTreeMap<(SubchannelKey, TokenId), u128>,
+    amounts: Map<(SubchannelKey, TokenId), u128>,
 }
 
 impl Channel {
@@ -62,7 +62,7 @@ impl Channel {
         let Some(delegation) = next.signature(self.peer()).and_then(limited) else { return };
         let mut left = outflows(&self.tip.state, &next.state, self.me.other()).filter(|(_, _, amount)| *amount > 0);
         let Some(first) = left.next() else { return };
-        let spent = Spent { expiry: delegation.expiry(), amounts: BTreeMap::new() };
+        let spent = Spent { expiry: delegation.expiry(), amounts: Map::new() };
         let spent = self.spent.entry(delegation.hash()).or_insert(spent);
         for (key, token, amount) in core::iter::once(first).chain(left) {
             let sum = spent.amounts.entry((key, token)).or_default();
@@ -109,4 +109,4 @@ fn position(token: &TokenState, side: Side) -> i128 {
 }
 
 /// What was counted, by hash of the delegation.
-pub(super) type SpentBy = BTreeMap<Hash, Spent>;
+pub(super) type SpentBy = Map<Hash, Spent>;

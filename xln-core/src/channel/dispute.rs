@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Channel, CommandError, Env, SignedState};
 use crate::chain::{ChainAction, ChainCall};
 use crate::commitment::Evidence;
+use crate::map;
 use crate::types::{DisputeFact, Hash, Nonce, SubchannelKey, TokenId};
 
 /// What a party gives with its start or answer: the encoded fills of the peer's swap offers, or nothing.
@@ -64,10 +65,9 @@ impl Channel {
         &mut self,
         env: &mut Env<'_>,
         key: &SubchannelKey,
-        mut tokens: Vec<TokenId>,
+        tokens: Vec<TokenId>,
     ) -> Result<(), CommandError> {
-        tokens.sort_unstable();
-        tokens.dedup();
+        let tokens = map::ascending(tokens);
         let epoch = self.chain_epoch(key);
         self.set_own_start(key, Some(epoch));
         self.act(env, key, ChainCall::StartEmptyDispute { starter: self.me, tokens });

@@ -1,6 +1,5 @@
 //! What a channel is handed for one step, and what it gives back.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -14,6 +13,7 @@ use crate::commitment::{CommitmentError, Evidence};
 use crate::crypto::{SignError, SignOutcome, Signature, SignatureError};
 use crate::entity::{Claim, Directory, OrganisationError, Permission, Place, Reliance, Standing, Verifier};
 use crate::limits::GRACE_MARGIN_S;
+use crate::map::{self, Map};
 use crate::route::RoutingPolicy;
 use crate::state::ChannelState;
 use crate::subcontract::Instruments;
@@ -120,8 +120,7 @@ impl ChannelConfig {
     /// Where a state can be enforced: the EntityProviders of its subchannels, and their graces.
     #[must_use]
     pub fn places(&self, state: &ChannelState) -> Vec<(Place, u64)> {
-        let mut places: Vec<_> = state.subchannels.keys().filter_map(|key| self.place(key)).collect();
-        places.sort_unstable();
+        let mut places = map::ascending(state.subchannels.keys().filter_map(|key| self.place(key)));
         places.dedup_by_key(|(place, _)| *place);
         places
     }
@@ -434,7 +433,7 @@ pub struct Env<'a> {
     /// The number that the next command gets.
     pub next_command: &'a mut u64,
     /// Confirmed views of the chains.
-    pub chains: &'a BTreeMap<ChainId, ChainView>,
+    pub chains: &'a Map<ChainId, ChainView>,
     /// The instruments that this node knows.
     pub instruments: &'a Instruments,
     /// Verifies signatures.

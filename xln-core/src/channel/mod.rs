@@ -17,7 +17,7 @@ mod subcontract;
 mod vigil;
 mod watch;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -41,6 +41,7 @@ use crate::chain::SeenFact;
 use crate::check::StateError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::Signature;
+use crate::map::{Map, Set};
 use crate::proof::SettlementUpdate;
 use crate::state::ChannelState;
 use crate::subcontract::Instruments;
@@ -185,10 +186,10 @@ pub struct Channel {
     /// The block that the last Ack answered, and the Ack.
     last_ack: Option<(Hash, Part)>,
     recent: VecDeque<Hash>,
-    settlements: BTreeMap<SubchannelKey, SettlementSignatures>,
+    settlements: Map<SubchannelKey, SettlementSignatures>,
     /// Last proofs of subchannels whose leaf is gone while their epoch has not risen.
-    retained: BTreeMap<SubchannelKey, Evidence>,
-    watches: BTreeMap<SubchannelKey, Watch>,
+    retained: Map<SubchannelKey, Evidence>,
+    watches: Map<SubchannelKey, Watch>,
     /// Restored from a backup: signs nothing before the peer has answered.
     recovering: bool,
     connected: bool,
@@ -196,18 +197,18 @@ pub struct Channel {
     consents: Vec<Consented>,
     /// Recorded facts that pending subcontracts wait for or were decided by: what is forgotten elsewhere is kept here until
     /// they end.
-    facts: BTreeMap<(SubchannelKey, Address, Hash), SeenFact>,
+    facts: Map<(SubchannelKey, Address, Hash), SeenFact>,
     /// Secrets of pending payments that this node has tried to settle: what was known stays known until they are gone.
-    secrets: BTreeMap<(SubchannelKey, u64), Secret>,
+    secrets: Map<(SubchannelKey, u64), Secret>,
     /// Payments whose secret this node has put on chain by itself.
-    revealing: BTreeSet<(SubchannelKey, u64)>,
+    revealing: Set<(SubchannelKey, u64)>,
     /// Subcontracts that had come to their end by time alone when this node looked.
-    ended: BTreeSet<(SubchannelKey, u64)>,
+    ended: Set<(SubchannelKey, u64)>,
     /// Points at which the peer refused my SyncChain: not tried again before a later block.
-    sync_refused: BTreeMap<SubchannelKey, u64>,
+    sync_refused: Map<SubchannelKey, u64>,
     /// Pending things whose end the peer has refused: this node does not try it again by itself before this time, or the two
     /// would only exchange refusals.
-    refused_ends: BTreeMap<(SubchannelKey, u64), UnixSeconds>,
+    refused_ends: Map<(SubchannelKey, u64), UnixSeconds>,
     /// What is to be done about signers that lapse.
     signers: Signers,
     /// Cross-chain swaps that are not over, and what the application lets the peer begin.
@@ -238,18 +239,18 @@ impl Channel {
             must_replace: false,
             last_ack: None,
             recent: VecDeque::new(),
-            settlements: BTreeMap::new(),
-            retained: BTreeMap::new(),
-            watches: BTreeMap::new(),
+            settlements: Map::new(),
+            retained: Map::new(),
+            watches: Map::new(),
             recovering: false,
             connected: false,
             consents: Vec::new(),
-            facts: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            revealing: BTreeSet::new(),
-            ended: BTreeSet::new(),
-            sync_refused: BTreeMap::new(),
-            refused_ends: BTreeMap::new(),
+            facts: Map::new(),
+            secrets: Map::new(),
+            revealing: Set::new(),
+            ended: Set::new(),
+            sync_refused: Map::new(),
+            refused_ends: Map::new(),
             signers: Signers::default(),
             crosses: cross::CrossSwaps::default(),
             spent: SpentBy::new(),

@@ -1,6 +1,5 @@
 //! Connection, resending, timeouts, and taking over a later state that the own signature proves.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::env::{Purpose, Rejection};
@@ -9,6 +8,7 @@ use crate::chain::ChainView;
 use crate::commitment::Commitment;
 use crate::crypto::Signature;
 use crate::limits::{MAX_CLOCK_DRIFT_S, RESTORE_PERIOD_S, RESTORE_STEP};
+use crate::map::Map;
 use crate::state::ChannelState;
 use crate::types::{ChainId, Hash, Side, UnixSeconds};
 use crate::wire::Part;
@@ -187,11 +187,7 @@ impl Channel {
     }
 
     /// When time alone will change something.
-    pub(crate) fn deadline(
-        &self,
-        config: &ChannelConfig,
-        chains: &BTreeMap<ChainId, ChainView>,
-    ) -> Option<UnixSeconds> {
+    pub(crate) fn deadline(&self, config: &ChannelConfig, chains: &Map<ChainId, ChainView>) -> Option<UnixSeconds> {
         let sent = self.own.as_ref().filter(|o| o.signed.signature(self.me).is_some());
         let own = sent.filter(|_| self.connected).map(|o| o.last_sent.plus(config.resend_s));
         let waiting = self.waiting.as_ref().filter(|w| w.signing.is_none()).map(|w| {

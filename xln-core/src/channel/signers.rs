@@ -1,7 +1,6 @@
 //! Signers that lapse: a board that was replaced, a delegation that was revoked or has expired (`docs/protocol.md` section
 //! 2). Both sides sign anew at once; if the peer does not, this side disputes while its evidence is still good.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -9,6 +8,7 @@ use super::env::Purpose;
 use super::{Arguments, Channel, Env, Event};
 use crate::crypto::{COMPACT_SIGNATURE_BYTES, Signature, SignatureError};
 use crate::entity::{Claim, OrganisationError, Permission, Reliance, Standing, earlier};
+use crate::map::Set;
 use crate::types::{Hash, Side, SubchannelKey, UnixSeconds};
 
 /// What a channel does about signers that lapse.
@@ -21,7 +21,7 @@ pub(super) struct Signers {
     /// The lapse that was reported.
     reported: Option<UnixSeconds>,
     /// Subchannels whose dispute was reported as due.
-    due: BTreeSet<SubchannelKey>,
+    due: Set<SubchannelKey>,
     /// Since when a board on which the last state relies is not known.
     unknown: Option<UnixSeconds>,
     /// When a dispute was last started for that reason.

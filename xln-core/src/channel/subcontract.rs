@@ -1,7 +1,6 @@
 //! Subcontracts beyond the rules: what this node lets its peer add, the facts that it keeps for them, and what it settles by
 //! itself (`docs/protocol.md` sections 4 and 7).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -9,6 +8,7 @@ use super::{Channel, Env, StageError};
 use crate::block::{Block, next_base};
 use crate::chain::SeenFact;
 use crate::limits::MAX_CLOCK_DRIFT_S;
+use crate::map::Map;
 use crate::proof::SettlementUpdate;
 use crate::state::{ChannelState, Pending, Subchannel, Subcontract};
 use crate::subcontract::{Answer, Contract, Ending, Outcome, Quoted};
@@ -189,7 +189,7 @@ impl Channel {
     /// side so far, since the other one may still make it the tip after the fact was forgotten elsewhere.
     pub(super) fn keep_facts(&mut self, env: &Env<'_>) {
         let known = core::mem::take(&mut self.facts);
-        let mut kept = BTreeMap::new();
+        let mut kept = Map::new();
         for state in self.states() {
             for (key, subchannel) in &state.subchannels {
                 for (subcontract, ask) in asks(subchannel) {

@@ -1,11 +1,11 @@
 //! What a node does by itself, if it is told to watch: counter a stale start, finalize, reveal, settle and take back
 //! (`docs/protocol.md` sections 4 and 7).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Arguments, Channel, ChannelConfig, CommandId, Env, StageError};
 use crate::chain::{ChainCall, ChainView};
+use crate::map::Map;
 use crate::state::{Payment, Pending};
 use crate::transition::Transition;
 use crate::types::{ChainId, DisputeFact, SubchannelKey, UnixSeconds};
@@ -108,7 +108,7 @@ impl Channel {
     pub(super) fn vigil_deadline(
         &self,
         config: &ChannelConfig,
-        chains: &BTreeMap<ChainId, ChainView>,
+        chains: &Map<ChainId, ChainView>,
     ) -> Option<UnixSeconds> {
         if !config.vigilant {
             return None;

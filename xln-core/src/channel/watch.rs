@@ -1,13 +1,14 @@
 //! A channel's view of its subchannels on chain: confirmed facts and their history since the last SyncChain, what was
 //! sighted and is not confirmed, and what that freezes (`docs/protocol.md` section 7).
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::env::Freeze;
 use super::{Channel, Env, Event};
 use crate::chain::{ChainChange, ChainView, ChangeKind};
+use crate::map::{Map, Set};
 use crate::proof::body_hash;
 use crate::state::{Pending, Subchannel};
 use crate::transition::Transition;
@@ -43,7 +44,7 @@ pub struct Watch {
     /// A confirmed fact vanished.
     alarm: bool,
     /// Bodies and fills that the chain has shown in the running dispute, by hash.
-    shown: BTreeMap<Hash, Vec<u8>>,
+    shown: Map<Hash, Vec<u8>>,
     /// The dispute that this node has answered, or finalized, by itself: all of it, since a reorganisation may start it at
     /// another time, and what was sent for the one before is void then.
     pub(super) reacted: Option<(u32, DisputeFact, bool)>,
@@ -200,7 +201,7 @@ impl Channel {
     /// it loses.
     pub(crate) fn chain_reorganised(&mut self, env: &mut Env<'_>, chain: ChainId, number: u64) {
         let peer = self.pair().entity(self.peer());
-        let lost: BTreeSet<SubchannelKey> = self.said_since(env, chain, number).collect();
+        let lost: Set<SubchannelKey> = self.said_since(env, chain, number).collect();
         for key in &lost {
             // Without a change of its own a subchannel has no watch yet.
             self.watches.entry(*key).or_default();

@@ -1,10 +1,9 @@
 //! Verification. An account is known by its address alone, so its key is recovered from its first signature and kept;
 //! whether it is kept never changes a verdict.
 
-use alloc::collections::BTreeMap;
-
 use super::backend::PublicKey;
 use super::signature::{Signature, SignatureError};
+use crate::map::Map;
 use crate::types::{Address, EntityId, EntityKind, Hash};
 
 /// The account that gave this signature over this digest, as the chain's `ecrecover` would find it, and refused where the
@@ -22,7 +21,7 @@ const MAX_KEYS: usize = 1 << 16;
 /// Public keys by entity, so that only an entity's first signature is recovered (`docs/protocol.md` section 2).
 #[derive(Clone, Debug, Default)]
 pub struct KeyCache {
-    keys: BTreeMap<EntityId, PublicKey>,
+    keys: Map<EntityId, PublicKey>,
 }
 
 impl KeyCache {

@@ -1,12 +1,12 @@
 //! What a node knows from the chains about who signs for registered organisations and contract accounts: their boards now
 //! and before, and which delegations were revoked (`docs/protocol.md` section 2). Confirmed facts only.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::signature::OrganisationError;
 use super::verify::Reliance;
+use crate::map::Map;
 use crate::types::{Address, ChainId, ChainPoint, EntityFact, EntityId, EntityKind, Hash, UnixSeconds};
 
 /// Boards of one entity above which those are forgotten that no chain takes any more.
@@ -40,8 +40,8 @@ type Revoked = (u64, UnixSeconds);
 /// Boards and revocations by EntityProvider.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct Directory {
-    boards: BTreeMap<(EntityId, Place), Vec<Recorded>>,
-    revoked: BTreeMap<(EntityId, Place, Hash), Revoked>,
+    boards: Map<(EntityId, Place), Vec<Recorded>>,
+    revoked: Map<(EntityId, Place, Hash), Revoked>,
 }
 
 /// How long what signed is good.

@@ -1,6 +1,5 @@
 //! Collects the signatures of a board's members, in any order and from anywhere, until they suffice.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::board::{Board, BoardError};
@@ -11,6 +10,7 @@ use super::signers::{Approval, needed};
 use super::verify::{Claim, Verifier};
 use crate::codec::{self, CodecError};
 use crate::crypto::{Signature, SignatureError};
+use crate::map::Map;
 use crate::types::{EntityId, Hash};
 
 /// Places in all boards of one quorum, nested ones counted as often as they occur.
@@ -24,10 +24,10 @@ pub struct Quorum {
     entity: EntityId,
     digest: Hash,
     permission: Permission,
-    boards: BTreeMap<EntityId, Board>,
+    boards: Map<EntityId, Board>,
     /// Every place for a signature: from the organisation to the member.
     places: Vec<Vec<EntityId>>,
-    collected: BTreeMap<Vec<EntityId>, Signature>,
+    collected: Map<Vec<EntityId>, Signature>,
 }
 
 /// What a member is asked for.
@@ -95,14 +95,14 @@ impl Quorum {
         permission: Permission,
         boards: impl IntoIterator<Item = (EntityId, Board)>,
     ) -> Result<Self, QuorumError> {
-        let boards: BTreeMap<EntityId, Board> = boards.into_iter().collect();
+        let boards: Map<EntityId, Board> = boards.into_iter().collect();
         if boards.iter().any(|(id, board)| id.as_bytes().starts_with(&[2]) && board.counterfactual() != *id) {
             return Err(OrganisationError::WrongBoard.into());
         }
         let mut places = Vec::new();
         let board = boards.get(&entity).ok_or(QuorumError::NoBoard)?;
         find_places(&boards, board, &mut alloc::vec![entity], &mut places)?;
-        Ok(Self { entity, digest, permission, boards, places, collected: BTreeMap::new() })
+        Ok(Self { entity, digest, permission, boards, places, collected: Map::new() })
     }
 
     /// Whose signature is gathered.
@@ -232,7 +232,7 @@ impl Quorum {
 }
 
 fn find_places(
-    boards: &BTreeMap<EntityId, Board>,
+    boards: &Map<EntityId, Board>,
     board: &Board,
     path: &mut Vec<EntityId>,
     places: &mut Vec<Vec<EntityId>>,

@@ -1,7 +1,6 @@
 //! Verification of every kind of entity's signature: what it says by itself, and what it relies on from the chains. Work is
 //! bounded by bytes: one recovery per 64 of them.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::delegation::Permission;
@@ -9,6 +8,7 @@ use super::digest::approval_digest;
 use super::signature::{MAX_NESTING, OrganisationError, OrganisationSignature};
 use super::{Board, Delegation};
 use crate::crypto::{COMPACT_SIGNATURE_BYTES, KeyCache, Signature, SignatureError};
+use crate::map::Map;
 use crate::types::{EntityId, EntityKind, Hash, UnixSeconds};
 
 /// Delegations that are remembered as verified.
@@ -64,7 +64,7 @@ pub struct Claim<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
     keys: KeyCache,
-    delegations: BTreeMap<Hash, Reliance>,
+    delegations: Map<Hash, Reliance>,
 }
 
 impl Verifier {

@@ -8,7 +8,6 @@
 mod decide;
 mod inherit;
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -17,6 +16,7 @@ use super::overlay::Overlay;
 use super::types::{Action, Command};
 use crate::chain::ChainView;
 use crate::channel::{CommandError, CommandId, End, Ended, Event, StageError};
+use crate::map::{self, Map};
 use crate::route::{ExpectedPayment, FailureCode, SharedSecret, fail, pass_on};
 use crate::transition::{Transition, TransitionError};
 use crate::types::{Address, ChainId, EntityId, Hash, HashKind, Reveal, Secret, SubchannelKey, UnixSeconds};
@@ -77,20 +77,20 @@ enum Stage {
 /// All that a machine knows of routes; part of its state.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub(super) struct Routing {
-    links: BTreeMap<LockId, Link>,
+    links: Map<LockId, Link>,
     /// Outgoing lock to incoming lock; to itself if it may have been made for one in records that are lost.
-    outgoing: BTreeMap<LockId, LockId>,
-    commands: BTreeMap<CommandId, LockId>,
-    expected: BTreeMap<(HashKind, Hash), ExpectedPayment>,
-    expected_until: BTreeMap<(UnixSeconds, HashKind, Hash), bool>,
+    outgoing: Map<LockId, LockId>,
+    commands: Map<CommandId, LockId>,
+    expected: Map<(HashKind, Hash), ExpectedPayment>,
+    expected_until: Map<(UnixSeconds, HashKind, Hash), bool>,
     /// Onions that were opened, until no lock with them can be good, and who brought them.
-    seen: BTreeMap<Hash, UnixSeconds>,
-    seen_until: BTreeMap<(UnixSeconds, Hash), EntityId>,
+    seen: Map<Hash, UnixSeconds>,
+    seen_until: Map<(UnixSeconds, Hash), EntityId>,
     /// How many of them each peer has brought.
-    seen_of: BTreeMap<EntityId, u32>,
+    seen_of: Map<EntityId, u32>,
     /// Secrets of own payments that stood in a state which was taken over or in a backup, or were settled while a channel was
     /// recovering, and until when they are kept: what was paid may have been passed on for a lock that is not known again yet.
-    late: BTreeMap<(HashKind, Hash), (Secret, UnixSeconds)>,
+    late: Map<(HashKind, Hash), (Secret, UnixSeconds)>,
 }
 
 impl Routing {
@@ -304,9 +304,7 @@ impl Frame {
                 locks.extend(self.routes.outgoing.get(&base.outgoing, &out));
             }
         }
-        locks.sort_unstable();
-        locks.dedup();
-        locks.into_iter().try_for_each(|lock| self.advance(work, lock))
+        map::ascending(locks).into_iter().try_for_each(|lock| self.advance(work, lock))
     }
 
     fn advance(&mut self, work: &mut Work<'_>, lock: LockId) -> Result<(), StageError> {

@@ -1,7 +1,6 @@
 //! One step of a machine on copies of what it touches: merged when it is durable, dropped without trace otherwise.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::forward::Changes;
@@ -16,6 +15,7 @@ use crate::codec::{self, CodecError};
 use crate::commitment::Evidence;
 use crate::crypto::{SignError, SignOutcome, Signature, Signer};
 use crate::entity::{Directory, Verifier};
+use crate::map::{Map, Set};
 use crate::state::{ChannelState, hash_tagged};
 use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, SubchannelKey, UnixSeconds};
@@ -27,13 +27,13 @@ pub(super) struct Frame {
     pub(super) signed: Vec<SignedNonce>,
     config: Option<ChannelConfig>,
     /// Boxed: a step takes them out and puts them back often.
-    pub(super) channels: BTreeMap<EntityId, Box<Channel>>,
+    pub(super) channels: Map<EntityId, Box<Channel>>,
     /// Channels that did not exist before; dropped again if nothing came of them.
-    created: BTreeSet<EntityId>,
-    speculative: BTreeMap<EntityId, Box<ChannelState>>,
+    created: Set<EntityId>,
+    speculative: Map<EntityId, Box<ChannelState>>,
     directory: Option<Directory>,
-    pub(super) chains: Option<BTreeMap<ChainId, ChainView>>,
-    parts: BTreeMap<EntityId, Vec<Part>>,
+    pub(super) chains: Option<Map<ChainId, ChainView>>,
+    parts: Map<EntityId, Vec<Part>>,
     effects: Vec<(EffectId, Effect)>,
     done: Vec<EffectId>,
     pub(super) events: Vec<Event>,
@@ -59,12 +59,12 @@ impl Frame {
             seq: state.seq.checked_add(1).ok_or(StageError::Exhausted)?,
             signed: Vec::new(),
             config: None,
-            channels: BTreeMap::new(),
-            created: BTreeSet::new(),
-            speculative: BTreeMap::new(),
+            channels: Map::new(),
+            created: Set::new(),
+            speculative: Map::new(),
             chains: None,
             directory: None,
-            parts: BTreeMap::new(),
+            parts: Map::new(),
             effects: Vec::new(),
             done: Vec::new(),
             events: Vec::new(),

@@ -9,7 +9,6 @@ mod stage;
 mod types;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
@@ -24,6 +23,7 @@ use crate::codec::CodecError;
 use crate::commitment::{Commitment, CommitmentError, Evidence};
 use crate::crypto::SignatureError;
 use crate::entity::{Claim, Directory, Permission, Verifier};
+use crate::map::Map;
 use crate::subcontract::Instruments;
 use crate::types::{ChainId, EntityId, Hash, Side, UnixSeconds};
 use forward::Routing;
@@ -35,10 +35,10 @@ pub(crate) struct MachineState {
     entity: EntityId,
     seq: u64,
     config: ChannelConfig,
-    channels: BTreeMap<EntityId, Box<Channel>>,
-    chains: BTreeMap<ChainId, ChainView>,
+    channels: Map<EntityId, Box<Channel>>,
+    chains: Map<ChainId, ChainView>,
     directory: Directory,
-    outbox: BTreeMap<EffectId, Effect>,
+    outbox: Map<EffectId, Effect>,
     routing: Routing,
     next_command: u64,
     next_effect: u64,
@@ -127,10 +127,10 @@ impl Machine {
             entity,
             seq: 0,
             config: ChannelConfig::default(),
-            channels: BTreeMap::new(),
-            chains: BTreeMap::new(),
+            channels: Map::new(),
+            chains: Map::new(),
             directory: Directory::default(),
-            outbox: BTreeMap::new(),
+            outbox: Map::new(),
             routing: Routing::default(),
             next_command: 1,
             next_effect: 1,

@@ -1,20 +1,20 @@
 //! A map with changes that are not durable yet.
 
-use alloc::collections::BTreeMap;
+use crate::map::{self, Map};
 use alloc::vec::Vec;
 
 /// Changes of a map: a new value, or none for what is gone.
 #[derive(Debug)]
-pub(super) struct Overlay<K, V>(BTreeMap<K, Option<V>>);
+pub(super) struct Overlay<K, V>(Map<K, Option<V>>);
 
 impl<K, V> Default for Overlay<K, V> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Map::new())
     }
 }
 
 impl<K: Ord + Copy, V> Overlay<K, V> {
-    pub(super) fn get<'a>(&'a self, base: &'a BTreeMap<K, V>, key: &K) -> Option<&'a V> {
+    pub(super) fn get<'a>(&'a self, base: &'a Map<K, V>, key: &K) -> Option<&'a V> {
         match self.0.get(key) {
             Some(changed) => changed.as_ref(),
             None => base.get(key),
@@ -30,12 +30,10 @@ impl<K: Ord + Copy, V> Overlay<K, V> {
     }
 
     /// The keys from `first` to `last`, both included, in order.
-    pub(super) fn range(&self, base: &BTreeMap<K, V>, first: K, last: K) -> Vec<K> {
+    pub(super) fn range(&self, base: &Map<K, V>, first: K, last: K) -> Vec<K> {
         let kept = base.range(first..=last).filter(|(key, _)| !self.0.contains_key(key)).map(|(key, _)| *key);
         let changed = self.0.range(first..=last).filter(|(_, value)| value.is_some()).map(|(key, _)| *key);
-        let mut keys: Vec<K> = kept.chain(changed).collect();
-        keys.sort_unstable();
-        keys
+        map::ascending(kept.chain(changed))
     }
 
     /// The keys that have a changed value.
@@ -44,13 +42,13 @@ impl<K: Ord + Copy, V> Overlay<K, V> {
     }
 
     /// The keys of all entries that fit.
-    pub(super) fn find(&self, base: &BTreeMap<K, V>, fits: impl Fn(&V) -> bool) -> Vec<K> {
+    pub(super) fn find(&self, base: &Map<K, V>, fits: impl Fn(&V) -> bool) -> Vec<K> {
         let kept = base.iter().filter(|(key, _)| !self.0.contains_key(key));
         let changed = self.0.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
         kept.chain(changed).filter(|(_, value)| fits(value)).map(|(key, _)| *key).collect()
     }
 
-    pub(super) fn merge(self, base: &mut BTreeMap<K, V>) {
+    pub(super) fn merge(self, base: &mut Map<K, V>) {
         for (key, value) in self.0 {
             match value {
                 Some(value) => drop(base.insert(key, value)),

@@ -1,10 +1,10 @@
 //! The instruments that a node knows. What it does not know it refuses by name.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::fmt;
 
 use super::{Condition, CreditDefaultSwap, Instrument, PaymentSchedule};
+use crate::map::Map;
 use crate::types::{Address, ChainId};
 
 /// Ids below are built in; custom ones are given by a SubcontractProvider on chain.
@@ -19,7 +19,7 @@ static ONLY_BUILT_IN: Instruments = Instruments::built_in();
 #[derive(Clone)]
 pub struct Instruments {
     built_in: &'static [(u16, &'static dyn Instrument)],
-    custom: BTreeMap<(ChainId, Address, u16), Arc<dyn Instrument>>,
+    custom: Map<(ChainId, Address, u16), Arc<dyn Instrument>>,
 }
 
 /// Why an instrument cannot be registered.
@@ -37,13 +37,13 @@ impl Instruments {
     /// The built-in ones, which every SubcontractProvider has.
     #[must_use]
     pub const fn built_in() -> Self {
-        Self { built_in: BUILT_IN, custom: BTreeMap::new() }
+        Self { built_in: BUILT_IN, custom: Map::new() }
     }
 
     /// None at all.
     #[must_use]
     pub const fn none() -> Self {
-        Self { built_in: &[], custom: BTreeMap::new() }
+        Self { built_in: &[], custom: Map::new() }
     }
 
     /// The built-in ones, for callers that have no custom ones.

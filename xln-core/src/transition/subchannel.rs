@@ -1,9 +1,8 @@
 //! Opening and closing subchannels, tokens, credit limits.
 
-use alloc::collections::BTreeMap;
-
 use super::{Applier, TransitionError};
 use crate::limits::{MAX_LOCK_S, MAX_PROVIDERS, MAX_SUBCHANNELS, MAX_TOKENS};
+use crate::map::Map;
 use crate::state::{Subchannel, TokenState};
 use crate::types::{AMOUNT_BOUND, Address, Side, SubchannelKey, TokenFact, TokenId};
 
@@ -41,8 +40,8 @@ impl Applier<'_> {
                 settlement_nonce: 0,
                 point: None,
                 dispute: None,
-                tokens: BTreeMap::new(),
-                pending: BTreeMap::new(),
+                tokens: Map::new(),
+                pending: Map::new(),
                 settlement: None,
             },
         );

@@ -1,14 +1,14 @@
 //! Subcontracts of any instrument: what the instrument says is held, checked against the holds, and moved.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Applier, TransitionError};
+use crate::map::Map;
 use crate::state::{Pending, Subcontract, TokenState};
 use crate::subcontract::{Contract, Ending, Hold, Outcome, Quoted};
 use crate::types::{Address, Side, SubchannelKey, TokenId};
 
-type Tokens = BTreeMap<TokenId, TokenState>;
+type Tokens = Map<TokenId, TokenState>;
 
 impl Applier<'_> {
     pub(super) fn add_subcontract(

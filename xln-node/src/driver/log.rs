@@ -1,11 +1,10 @@
 //! The machine's log on a store: records, the last snapshot, the nonces that were signed, and the history of agreed
 //! states. One record is one atomic write; everything else that must be stored rides along with it.
 
-use std::collections::BTreeMap;
-
 use xln_core::codec;
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Log, Record, Snapshot};
+use xln_core::map::Map;
 use xln_core::types::{EntityId, Hash, Nonce, Pair, SubchannelKey};
 use xln_merkle::Keccak256;
 use xln_storage::{Row, Storage, WriteBatch, WriteOp, rows};
@@ -122,8 +121,8 @@ impl Stored {
 }
 
 /// The greatest nonce that was signed in each channel, with its digest.
-pub(super) fn signed_nonces<S: Storage>(storage: &S) -> Result<BTreeMap<Hash, (Nonce, Hash)>, LogError> {
-    let mut signed = BTreeMap::new();
+pub(super) fn signed_nonces<S: Storage>(storage: &S) -> Result<Map<Hash, (Nonce, Hash)>, LogError> {
+    let mut signed = Map::new();
     for row in rows(storage, NONCES, None, PAGE_ROWS) {
         let (key, value) = row?;
         let channel = key.get(1..).and_then(|rest| <[u8; 32]>::try_from(rest).ok());
@@ -229,7 +228,7 @@ impl Layout {
         stored: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, LogError>,
     ) -> Result<WriteBatch, LogError> {
         let mut batch = WriteBatch::new();
-        let mut latest: BTreeMap<Hash, (Nonce, Hash)> = BTreeMap::new();
+        let mut latest: Map<Hash, (Nonce, Hash)> = Map::new();
         for signed in &record.signed {
             let known = match latest.get(&signed.channel) {
                 Some(known) => Some(*known),

@@ -22,7 +22,6 @@ pub(crate) mod log;
 mod perform;
 mod read;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use backup::{import, owner};
@@ -37,6 +36,7 @@ use xln_core::channel::{Arguments, Channel, ChannelConfig, CommandError};
 use xln_core::commitment::Evidence;
 use xln_core::crypto::Signer;
 use xln_core::machine::{Action, Command, Context, Effect, EffectId, Effects, Input, InputOutcome, Machine};
+use xln_core::map::Set;
 use xln_core::subcontract::Instruments;
 use xln_core::types::{EntityId, Hash, Pair, SubchannelKey, UnixSeconds};
 use xln_storage::{Depository, Pinned, Pins, Storage};
@@ -319,7 +319,7 @@ pub fn finalize(peer: EntityId, key: SubchannelKey) -> Command {
 }
 
 pub(crate) fn pins(entity: EntityId, config: &ChannelConfig) -> Pins {
-    let depositories: BTreeSet<Depository> = config
+    let depositories: Set<Depository> = config
         .depositories
         .iter()
         .map(|d| Depository { chain_id: d.key.chain.0, address: d.key.depository.0 })

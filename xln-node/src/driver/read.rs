@@ -1,10 +1,10 @@
 //! A node's store, read without its key and without changing it: for tools that look into any store.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Machine, Record, RestoreError, Snapshot};
+use xln_core::map::Map;
 use xln_core::subcontract::Instruments;
 use xln_core::types::{EntityId, Hash, Nonce};
 use xln_storage::{Pins, Storage, StorageError};
@@ -26,7 +26,7 @@ pub struct StoredNode {
     /// Every record after it, in order.
     pub records: Vec<Record>,
     /// The greatest nonce that was signed in each channel, with its digest, as the store's own guard knows it.
-    pub signed: BTreeMap<Hash, (Nonce, Hash)>,
+    pub signed: Map<Hash, (Nonce, Hash)>,
 }
 
 impl StoredNode {

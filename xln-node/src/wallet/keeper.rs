@@ -1,11 +1,11 @@
 //! The machine and its store: what one step is, and how it becomes durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xln_core::codec;
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Action, Command, Context, Durable, Effects, Input, InputOutcome, Machine, Record, Snapshot};
+use xln_core::map::{self, Map};
 use xln_core::types::{EntityId, Hash, Pair, SubchannelKey, UnixSeconds};
 use xln_storage::{HEADER_KEY, MemoryStore, Pinned, Storage, StorageError, WriteBatch, WriteOp, rows};
 
@@ -21,7 +21,7 @@ pub(super) struct Keeper {
     pub(super) machine: Machine,
     layout: Layout,
     /// The greatest nonces that were signed, as the store has them.
-    nonces: BTreeMap<Vec<u8>, Vec<u8>>,
+    nonces: Map<Vec<u8>, Vec<u8>>,
     store: Arc<dyn KvStore>,
     signer: WalletSigner,
     clock: Arc<dyn Clock>,
@@ -172,15 +172,15 @@ impl Keeper {
     pub(super) async fn history(&self, peer: &EntityId) -> Result<Vec<Evidence>, WalletError> {
         let Ok(pair) = Pair::new(self.machine.entity(), *peer) else { return Ok(Vec::new()) };
         let prefix = history_prefix(&pair.channel_key());
-        let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
+        let mut found: Map<Vec<u8>, Vec<u8>> =
             self.store.scan(prefix.clone()).await.map_err(WalletError::Store)?.into_iter().collect();
         found.extend(self.layout.riding_under(&prefix).map(|(key, value)| (key.clone(), value.clone())));
-        let mut history = Vec::new();
-        for (key, row) in found {
-            history.push(codec::decode_trusted_length::<Evidence>(&unseal(&key, row)?)?);
+        let mut history = Map::new();
+        for (number, (key, row)) in found.into_iter().enumerate() {
+            let evidence: Evidence = codec::decode_trusted_length(&unseal(&key, row)?)?;
+            history.insert((evidence.key, evidence.nonce, number), evidence);
         }
-        history.sort_by_key(|evidence| (evidence.key, evidence.nonce));
-        Ok(history)
+        Ok(history.into_values().collect())
     }
 
     /// The log that the store holds, as [`replay`](super::replay) takes it.
@@ -195,7 +195,7 @@ impl Keeper {
     pub(super) async fn backup(&self) -> Result<Vec<u8>, WalletError> {
         let mut all = self.store.scan(Vec::new()).await.map_err(WalletError::Store)?;
         all.retain(|(key, _)| key != HEADER_KEY);
-        all.sort_unstable();
+        let all = map::ascending(all);
         Ok(backup::pack(&all, self.machine.entity())?)
     }
 }

@@ -1,11 +1,12 @@
 //! What goes out of a wallet: messages, questions to a remote signer, events, and the ends of commands.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use xln_core::channel::{CommandId, Event};
 use xln_core::crypto::Signature;
 use xln_core::machine::{Effect, EffectId, Effects, InputOutcome};
+use xln_core::map::{Map, Set};
 use xln_core::types::EntityId;
 
 use super::event::{Agreed, Verdict, WalletEvent};
@@ -28,19 +29,19 @@ pub(super) struct Outside {
     remote: Option<Arc<dyn RemoteSigner>>,
     listener: Option<Arc<dyn EventListener>>,
     /// Messages by peer; the order within one is kept, and only one of each is on its way.
-    outgoing: BTreeMap<EntityId, VecDeque<Vec<u8>>>,
-    sending: BTreeSet<EntityId>,
+    outgoing: Map<EntityId, VecDeque<Vec<u8>>>,
+    sending: Set<EntityId>,
     questions: VecDeque<(EffectId, SignRequest)>,
     /// Remote signatures that were asked for and not given.
-    asked: BTreeSet<EffectId>,
+    asked: Set<EffectId>,
     jobs: Vec<BoxFuture<Done>>,
     events: VecDeque<WalletEvent>,
     event_limit: usize,
     missed: u64,
     for_listener: VecDeque<WalletEvent>,
     /// Commands whose end is not known.
-    waiting: BTreeSet<CommandId>,
-    ends: BTreeMap<CommandId, Verdict>,
+    waiting: Set<CommandId>,
+    ends: Map<CommandId, Verdict>,
     end_order: VecDeque<CommandId>,
 }
 
@@ -62,17 +63,17 @@ impl Outside {
             sink,
             remote,
             listener,
-            outgoing: BTreeMap::new(),
-            sending: BTreeSet::new(),
+            outgoing: Map::new(),
+            sending: Set::new(),
             questions: VecDeque::new(),
-            asked: BTreeSet::new(),
+            asked: Set::new(),
             jobs: Vec::new(),
             events: VecDeque::new(),
             event_limit: event_limit.max(1),
             missed: 0,
             for_listener: VecDeque::new(),
-            waiting: BTreeSet::new(),
-            ends: BTreeMap::new(),
+            waiting: Set::new(),
+            ends: Map::new(),
             end_order: VecDeque::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use xln_core::channel::{Channel, ChannelConfig};
 use xln_core::machine::Machine;
+use xln_core::map;
 use xln_core::state::{Pending, Subchannel};
 use xln_core::types::{EntityId, Hash, SubchannelKey, UnixSeconds};
 
@@ -81,8 +82,7 @@ impl Wallet {
                     all.extend(due.map(|(at, kind)| Deadline { at, peer: *peer, key: *key, kind }));
                 }
             }
-            all.sort_unstable();
-            Ok(all)
+            Ok(map::ascending(all))
         };
         self.shared.read(all).await
     }

@@ -1,14 +1,14 @@
 //! Whoever waits is woken by whatever moves, since nobody knows which of them will be polled: then any of them drives on.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
+use xln_core::map::Map;
 
 /// Those who wait, and whether one of them came while another was at it.
 #[derive(Default)]
 pub(super) struct Waiters {
-    wakers: Mutex<(u64, BTreeMap<u64, Waker>)>,
+    wakers: Mutex<(u64, Map<u64, Waker>)>,
     again: AtomicBool,
 }
 
@@ -29,7 +29,7 @@ impl Waiters {
     pub(super) fn wake_others(&self, mover: Option<&Place>) {
         let wakers = {
             let mut waiting = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = mover.and_then(|place| waiting.1.remove_entry(&place.number));
+            let own = mover.and_then(|place| Some((place.number, waiting.1.remove(&place.number)?)));
             std::mem::replace(&mut waiting.1, own.into_iter().collect())
         };
         for waker in wakers.into_values() {

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(input).out_name(name).typescript(true).remove_name_section(true).remove_producers_section(true);
+    bindgen.input_path(input).out_name(name).typescript(true).remove_name_section(false).remove_producers_section(true);
     let made = bindgen.bundler(true).and_then(|bindgen| bindgen.generate(output));
     match made {
         Ok(()) => ExitCode::SUCCESS,
