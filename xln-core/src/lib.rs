@@ -27,4 +27,4 @@ pub mod types;
 pub mod wire;
 
 /// The maps and sets of states, and of what reads them.
-pub use xln_map as map;
+pub use xln_compact as map;

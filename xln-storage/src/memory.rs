@@ -2,7 +2,7 @@
 
 use std::sync::RwLock;
 
-use xln_map::Map;
+use xln_compact::Map;
 
 use crate::batch::{WriteBatch, WriteOp, check_key};
 use crate::error::StorageError;

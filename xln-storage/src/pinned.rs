@@ -1,7 +1,7 @@
 //! A header that says whose store this is, checked before anything else is read: a node started with the wrong folder
 //! or configuration stops instead of signing from another entity's state.
 
-use xln_map::Set;
+use xln_compact::Set;
 use xln_merkle::keccak256;
 
 use crate::batch::WriteBatch;

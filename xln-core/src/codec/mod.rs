@@ -1,8 +1,10 @@
 //! The one codec of wire, records and hashes: bincode's standard format (little endian, variable-length integers), written
-//! by `wincode`. Swapping the engine is a change of this file only; `tests/codec.rs` compares it with `bincode` itself.
+//! by `wincode`. Swapping the engine is a change of this module only; `tests/codec.rs` compares it with `bincode` itself.
 //!
 //! Decoding is strict: everything consumed, bounded before anything is allocated, and canonical, since the decoded value
 //! must encode to the same bytes again (so no over-long integers, no unordered or repeated map keys).
+//!
+//! There are two ways through `wincode`: [`slices`], which is fast, and in WebAssembly [`streams`], which is small.
 
 use alloc::vec::Vec;
 use wincode::config::Configuration;
@@ -16,18 +18,25 @@ const PREALLOCATION: usize = 1 << 19;
 /// The same for a node's own store, whose records and snapshots grow with the node.
 const STORE_PREALLOCATION: usize = 1 << 30;
 
-type Varint<const LIMIT: usize> = Configuration<
+#[cfg(not(all(target_arch = "wasm32", feature = "std")))]
+mod slices;
+#[cfg(any(test, all(target_arch = "wasm32", feature = "std")))]
+mod streams;
+
+#[cfg(not(all(target_arch = "wasm32", feature = "std")))]
+use slices as engine;
+#[cfg(all(target_arch = "wasm32", feature = "std"))]
+use streams as engine;
+
+type Varint<const LIMIT: usize, Length> = Configuration<
     true,
     LIMIT,
-    wincode::len::BincodeLen,
+    Length,
     wincode::int_encoding::LittleEndian,
     wincode::int_encoding::VarInt,
 >;
 
-/// How bytes of a peer are read.
-pub type PeerConfig = Varint<PREALLOCATION>;
-/// How everything is written, and a node's own store is read: the same bytes, another bound.
-pub type StoreConfig = Varint<STORE_PREALLOCATION>;
+pub use engine::{PeerConfig, StoreConfig};
 
 /// What can be encoded.
 pub trait Encode: SchemaWrite<StoreConfig, Src = Self> {}
@@ -70,7 +79,7 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::Unencodable`] for a length beyond the format, which no value within the protocol's limits has.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    engine::write::<T>(value).map_err(|_| CodecError::Unencodable)
+    engine::write(value).map_err(|_| CodecError::Unencodable)
 }
 
 /// Decodes exactly one value from at most [`MAX_MESSAGE_BYTES`].
@@ -81,7 +90,7 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(CodecError::TooLong { length: bytes.len(), max: MAX_MESSAGE_BYTES });
     }
-    let value: T = engine::read::<T, PREALLOCATION>(bytes).map_err(|_| CodecError::Malformed)?;
+    let value: T = engine::read_peers(bytes).map_err(|_| CodecError::Malformed)?;
     check_canonical(value, bytes)
 }
 
@@ -90,7 +99,7 @@ pub fn decode<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
 /// # Errors
 /// As [`decode`], without the bound on length.
 pub fn decode_trusted_length<T: Encode + Decode>(bytes: &[u8]) -> Result<T, CodecError> {
-    let value: T = engine::read::<T, STORE_PREALLOCATION>(bytes).map_err(|_| CodecError::Malformed)?;
+    let value: T = engine::read_own(bytes).map_err(|_| CodecError::Malformed)?;
     check_canonical(value, bytes)
 }
 
@@ -99,54 +108,4 @@ fn check_canonical<T: Encode>(value: T, bytes: &[u8]) -> Result<T, CodecError> {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
-}
-
-/// From memory to memory, with a second copy of each codec where lengths are known before.
-#[cfg(not(all(target_arch = "wasm32", feature = "std")))]
-mod engine {
-    use alloc::vec::Vec;
-    use wincode::config::DefaultConfig;
-    use wincode::{ReadResult, SchemaRead, WriteResult};
-
-    use super::{Encode, STORE_PREALLOCATION, Varint};
-
-    const fn config<const LIMIT: usize>() -> Varint<LIMIT> {
-        DefaultConfig::default().with_varint_encoding().with_preallocation_size_limit::<LIMIT>()
-    }
-
-    pub(super) fn write<T: Encode>(value: &T) -> WriteResult<Vec<u8>> {
-        wincode::config::serialize(value, config::<STORE_PREALLOCATION>())
-    }
-
-    pub(super) fn read<T, const LIMIT: usize>(bytes: &[u8]) -> ReadResult<T>
-    where
-        T: for<'a> SchemaRead<'a, Varint<LIMIT>, Dst = T>,
-    {
-        wincode::config::deserialize_exact(bytes, config::<LIMIT>())
-    }
-}
-
-/// The same bytes through streams, which have one copy: what a page downloads counts more there than what a copy costs.
-#[cfg(all(target_arch = "wasm32", feature = "std"))]
-mod engine {
-    use alloc::vec::Vec;
-    use wincode::io::std_read::ReadAdapter;
-    use wincode::io::std_write::WriteAdapter;
-    use wincode::{ReadResult, SchemaRead, SchemaWrite, WriteResult};
-
-    use super::{Encode, StoreConfig, Varint};
-
-    pub(super) fn write<T: Encode>(value: &T) -> WriteResult<Vec<u8>> {
-        let mut bytes = Vec::new();
-        <T as SchemaWrite<StoreConfig>>::write(&mut WriteAdapter::new(&mut bytes), value)?;
-        Ok(bytes)
-    }
-
-    pub(super) fn read<T, const LIMIT: usize>(mut bytes: &[u8]) -> ReadResult<T>
-    where
-        T: for<'a> SchemaRead<'a, Varint<LIMIT>, Dst = T>,
-    {
-        let value = <T as SchemaRead<Varint<LIMIT>>>::get(&mut ReadAdapter::new(&mut bytes))?;
-        if bytes.is_empty() { Ok(value) } else { Err(wincode::error::trailing_bytes()) }
-    }
 }
