@@ -16,4 +16,12 @@ fi
 
 export XLN_CACHE_CHECKED=1
 
+# remapped FLAG…: what is built is for others, so no path of this machine goes into it. After `cargo fetch`.
+remapped() {
+  local flags=("$@" "--remap-path-prefix=$PWD=xln") sources
+  for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+=("--remap-path-prefix=${sources%/}=crates"); done
+  CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
+  export CARGO_ENCODED_RUSTFLAGS
+}
+
 say() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }

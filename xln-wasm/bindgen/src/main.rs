@@ -1,5 +1,5 @@
 //! `xln-wasm-bindgen INPUT.wasm OUTPUT_DIR NAME`: the JavaScript and TypeScript around a compiled `xln-wasm`, as modules that
-//! import nothing but each other and the `.wasm`.
+//! import nothing but each other and the `.wasm`. Functions keep their names, by which what comes after sorts them.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
