@@ -66,3 +66,29 @@ fn check(len: usize, size: usize) -> Result<(), PreallocationError> {
         needed => Err(preallocation_size_limit(needed.unwrap_or(usize::MAX), bound)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_compared_with_the_bound_of_the_innermost() {
+        assert!(check(1, 1).is_err(), "nothing without a bound");
+        within(64, || {
+            assert!(check(2, 32).is_ok());
+            assert!(check(3, 32).is_err());
+            assert!(check(64, 0).is_ok());
+            assert!(check(65, 0).is_err());
+            assert!(check(usize::MAX, 2).is_err(), "no overflow");
+            within(8, || assert!(check(2, 32).is_err()));
+            assert!(check(2, 32).is_ok(), "as before");
+        });
+        assert!(check(1, 1).is_err());
+    }
+
+    #[test]
+    fn a_panic_leaves_no_bound_behind() {
+        let _ = std::panic::catch_unwind(|| within(64, || panic!("on purpose")));
+        assert!(check(1, 1).is_err());
+    }
+}

@@ -21,6 +21,7 @@ const STORE_PREALLOCATION: usize = 1 << 30;
 #[cfg(not(all(target_arch = "wasm32", feature = "std")))]
 mod slices;
 #[cfg(any(test, all(target_arch = "wasm32", feature = "std")))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(unreachable_pub, reason = "public where it is the engine"))]
 mod streams;
 
 #[cfg(not(all(target_arch = "wasm32", feature = "std")))]
@@ -28,13 +29,8 @@ use slices as engine;
 #[cfg(all(target_arch = "wasm32", feature = "std"))]
 use streams as engine;
 
-type Varint<const LIMIT: usize, Length> = Configuration<
-    true,
-    LIMIT,
-    Length,
-    wincode::int_encoding::LittleEndian,
-    wincode::int_encoding::VarInt,
->;
+type Varint<const LIMIT: usize, Length> =
+    Configuration<true, LIMIT, Length, wincode::int_encoding::LittleEndian, wincode::int_encoding::VarInt>;
 
 pub use engine::{PeerConfig, StoreConfig};
 
