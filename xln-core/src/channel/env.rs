@@ -371,6 +371,9 @@ pub enum Rejection {
     /// More is waiting already.
     #[error("too much is waiting")]
     Busy,
+    /// A Reject that blames a transition which the block does not have: the block stays in flight.
+    #[error("refuses a transition that the block does not have")]
+    NoSuchTransition,
 }
 
 /// Why a subchannel is frozen.
