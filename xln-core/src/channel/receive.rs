@@ -298,7 +298,7 @@ impl Channel {
     /// Whether the new tip is an empty block of mine in place of one that said something, and was refused without a word of
     /// what is to blame: everything is as it was.
     fn was_in_vain(&self) -> bool {
-        let empty = |signed: &SignedState| signed.block.as_ref().is_none_or(|block| block.transitions.is_empty());
+        let empty = |signed: &SignedState| signed.block.iter().all(|block| block.transitions.is_empty());
         empty(&self.tip) && self.abandoned.iter().any(|a| a.failed.is_empty() && !empty(&a.signed))
     }
 
