@@ -1009,3 +1009,74 @@ fn a_peer_that_refuses_everything_makes_no_endless_list() {
         assert_eq!(proposals(&answer).len(), 1, "the command goes on: {answer:?}");
     }
 }
+
+/// A refusal that blames what the block does not have could be made of anything, and again of the next block: it is none.
+#[test]
+fn a_refusal_of_no_transition_refuses_nothing() {
+    for i in 0..2 {
+        let mut net = net(1000);
+        net.submit(i, vec![pay(5)]).remove(0).unwrap();
+        let block = proposals(&net.taken()).remove(0);
+        let reasons = [
+            RejectReason::Policy { index: 1 },
+            RejectReason::Frozen { index: u32::MAX },
+            RejectReason::FactsDiffer { index: 1 },
+            RejectReason::DelegationLimit { index: 1 },
+            RejectReason::Transition { index: 1, error: E::Expired },
+        ];
+        for reason in reasons {
+            let reject = net.reject_of(1 - i, &block, reason, block.height);
+            assert!(proposals(&net.inject(1 - i, reject)).is_empty());
+        }
+        assert_eq!(net.rejections(i), [Rejection::NoSuchTransition; 5]);
+        assert!(net.channel(i).is_in_flight());
+        let signature = net.parties[1 - i].signer.sign_digest(&net.digest(1 - i, &block)).unwrap();
+        net.inject(1 - i, Part::Ack { height: block.height, block_hash: block.hash().unwrap(), signature });
+        assert_eq!(net.state(i).block_hash, block.hash().unwrap());
+    }
+}
+
+/// A peer that refuses without blaming anything, and acknowledges the empty block that follows, brings this side no further.
+/// Once it may have to: what it has lost is outranked then. After that there is no hurry to say the same again.
+#[test]
+fn whoever_is_refused_for_nothing_takes_its_time() {
+    for i in 0..2 {
+        let mut net = net(1000);
+        let wait = net.parties[i].machine.config().resend_s;
+        net.submit(i, vec![pay(5)]).remove(0).unwrap();
+        let mut said = proposals(&net.taken());
+        for round in 0..4 {
+            let next = in_vain(&mut net, i, &said[0]);
+            if round == 0 {
+                said = next;
+                continue;
+            }
+            assert!(next.is_empty());
+            assert_eq!(net.parties[i].machine.poll_timeout(), Some(net.now.plus(wait)));
+            net.now = net.now.plus(wait - 1);
+            net.stage(i, vec![Input::Tick]);
+            assert!(net.taken().is_empty());
+            net.now = net.now.plus(1);
+            net.stage(i, vec![Input::Tick]);
+            said = proposals(&net.taken());
+        }
+        // Any other block ends the wait, and it is forgotten.
+        assert!(in_vain(&mut net, i, &said[0]).is_empty());
+        let block = net.forge(1 - i, vec![pay(7)]);
+        said = proposals(&net.inject_block(1 - i, block));
+        assert_eq!(in_vain(&mut net, i, &said[0]).len(), 1);
+    }
+}
+
+/// Party `1 - i` refuses a block without a reason, and acknowledges the empty one that follows; what party `i` says then.
+fn in_vain(net: &mut Net, i: usize, block: &Block) -> Vec<Block> {
+    assert_eq!(block.transitions, [pay(5)]);
+    // One refusal is enough to use the heights up.
+    let reject = net.reject_of(1 - i, block, RejectReason::Malformed, block.height + 8);
+    let empty = proposals(&net.inject(1 - i, reject)).remove(0);
+    assert!(empty.transitions.is_empty());
+    let signature = net.parties[1 - i].signer.sign_digest(&net.digest(1 - i, &empty)).unwrap();
+    let said = net.inject(1 - i, Part::Ack { height: empty.height, block_hash: empty.hash().unwrap(), signature });
+    assert_eq!(net.state(i).block_hash, empty.hash().unwrap());
+    proposals(&said)
+}

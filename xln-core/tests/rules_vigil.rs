@@ -16,7 +16,7 @@ mod common;
 use common::*;
 use xln_core::chain::{ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::channel::{Arguments, CommandError, Event};
-use xln_core::machine::{Action, Input, InputOutcome};
+use xln_core::machine::{Action, Effect, Input, InputOutcome, WantedBody};
 use xln_core::state::Pending;
 use xln_core::transition::Transition;
 use xln_core::types::*;
@@ -437,4 +437,77 @@ fn a_body_that_was_held_when_it_was_shown_serves_to_finalize() {
     // The counter has not come into a block.
     let Some(ChainCall::FinalizeDispute { body, .. }) = calls.last() else { panic!("{calls:?}") };
     assert_eq!(*body, evidence.body);
+}
+
+/// A dispute with a state that party 1 has agreed to and does not hold any more: its body and the change that shows it.
+fn forgotten(net: &mut Net) -> (Vec<u8>, ChangeKind) {
+    net.run(0, pay(10));
+    let old = net.channel(1).best_evidence(&KEY).unwrap();
+    net.run(0, pay(5));
+    let fact = DisputeFact { body_hash: old.body_hash(), ..dispute(Side::Left, old.nonce.0, net.now) };
+    assert!(net.channel(1).body(&KEY, &fact.body_hash).is_none());
+    (old.body, ChangeKind::Dispute { epoch: 0, dispute: fact, fills: vec![], body: vec![] })
+}
+
+#[test]
+fn a_body_that_is_not_held_is_asked_for_when_the_dispute_is_due() {
+    let mut net = net();
+    let (body, kind) = forgotten(&mut net);
+    let (at, peer, body_hash) = (net.now, net.id(0), xln_core::proof::body_hash(&body));
+    let asked = [WantedBody { peer, key: KEY, body_hash }];
+    net.now = at.plus(3600);
+    block(&mut net, 1, vec![kind.clone()], vec![]);
+    assert!(matches!(net.calls(1)[..], [ChainCall::CounterDispute { .. }]));
+    assert_eq!(net.parties[1].wanted, [], "not at the deadline itself");
+    net.now = at.plus(3601);
+    block(&mut net, 1, vec![], vec![]);
+    assert_eq!(net.parties[1].wanted, asked);
+    // It is in no state: a restarted node asks again.
+    net.restart(1);
+    block(&mut net, 1, vec![], vec![]);
+    assert_eq!(net.parties[1].wanted, asked);
+    // Nothing but the body that is shown ends the dispute.
+    let other = net.channel(1).best_evidence(&KEY).unwrap().body;
+    for (key, body) in [(KEY, &other), (KEY, &vec![]), (KEY2, &body)] {
+        net.stage(1, vec![Input::Supplied { peer, key, body: body.clone() }]);
+        assert_eq!((net.calls(1).len(), &net.parties[1].wanted[..]), (0, &asked[..]));
+    }
+    net.stage(1, vec![Input::Supplied { peer, key: KEY, body: body.clone() }]);
+    let calls = net.calls(1);
+    let [ChainCall::FinalizeDispute { body: revealed, .. }] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((revealed, &net.parties[1].wanted[..]), (&body, &[][..]));
+    block(&mut net, 1, vec![], vec![]);
+    assert_eq!((net.calls(1).len(), net.parties[1].wanted.len()), (0, 0), "once");
+    // Refused while a payment is pending it is tried again, after a restart too, with the body that is held now.
+    net.restart(1);
+    let ends =
+        |effect: &Effect| matches!(effect, Effect::Submit(a) if matches!(a.call, ChainCall::FinalizeDispute { .. }));
+    let (effect, _) = net.parties[1].machine.pending_effects().find(|(_, effect)| ends(effect)).unwrap();
+    net.stage(1, vec![Input::Completed { effect, success: false }]);
+    assert!(matches!(net.calls(1)[..], [ChainCall::FinalizeDispute { .. }]));
+    assert_eq!(net.parties[1].wanted, []);
+    // A node that is not told to watch leaves it to its user.
+    let mut net = self::net();
+    let (_, kind) = forgotten(&mut net);
+    net.configure(1, |c| c.vigilant = false);
+    net.now = net.now.plus(3601);
+    block(&mut net, 1, vec![kind], vec![]);
+    assert_eq!(net.parties[1].wanted, []);
+}
+
+#[test]
+fn a_body_that_is_handed_over_ends_no_dispute_before_its_time() {
+    let mut net = net();
+    let (body, kind) = forgotten(&mut net);
+    let (at, peer) = (net.now, net.id(0));
+    net.now = at.plus(3600);
+    block(&mut net, 1, vec![kind], vec![]);
+    assert!(matches!(net.calls(1)[..], [ChainCall::CounterDispute { .. }]));
+    // The one who did not start could finalize now: that would be its answer, and cut off a better one.
+    net.stage(1, vec![Input::Supplied { peer, key: KEY, body }]);
+    assert!(net.calls(1).is_empty());
+    net.now = at.plus(3601);
+    block(&mut net, 1, vec![], vec![]);
+    assert!(matches!(net.calls(1)[..], [ChainCall::FinalizeDispute { .. }]));
+    assert_eq!(net.parties[1].wanted, []);
 }

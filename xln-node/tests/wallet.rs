@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use wallet_common::*;
+use xln_core::chain::{ChainCall, ChainChange, ChainFact, ChangeKind};
 use xln_core::channel::{Arguments, Event, Rejection};
 use xln_core::machine::{Action, Command, EffectId};
 use xln_core::proof::SettlementUpdate;
@@ -386,4 +387,51 @@ fn a_node_and_a_wallet_are_the_same() {
     world.wallets[0] = block_on(world.open(1, SlowKv::on(&disks[0]))).unwrap();
     assert_eq!(world.paid(0, 1), paid);
     assert_ne!(block_on(world.wallets[0].machine_root()).unwrap(), root, "the restart is a record of its own");
+}
+
+/// A dispute that is over with a state which the machine has forgotten: the wallet ends it in the step after the block.
+#[test]
+fn a_due_dispute_is_ended_with_a_body_of_the_history() {
+    let mut world = World::new(2);
+    world.channel(0, 1, 1000);
+    let peer = world.wallets[1].entity();
+    for amount in 1..=3 {
+        world.run(world.wallets[0].pay(peer, KEY, USD, amount)).unwrap();
+    }
+    let old = block_on(world.wallets[0].history(peer)).unwrap().remove(3);
+    let mut vigilant = config();
+    vigilant.channels.vigilant = true;
+    block_on(world.wallets[0].close()).unwrap();
+    let host = world.host(id(1), WalletSigner::Local(signer(1)), SlowKv::on(&world.disks[0]));
+    world.wallets[0] = block_on(Wallet::open(vigilant, host)).unwrap();
+    let wallet = &world.wallets[0];
+    let pair = Pair::new(wallet.entity(), peer).unwrap();
+    let dispute = DisputeFact {
+        nonce: old.nonce.0,
+        started_at: UnixSeconds(NOW_S),
+        starter: pair.side(&peer).unwrap(),
+        answered: false,
+        answered_at: UnixSeconds(0),
+        body_hash: old.body_hash(),
+        starter_fills_hash: Hash::ZERO,
+        answerer_fills_hash: Hash::ZERO,
+    };
+    let kind = ChangeKind::Dispute { epoch: 0, dispute, fills: Vec::new(), body: Vec::new() };
+    let (hash, timestamp) = (Hash([1; 32]), UnixSeconds(NOW_S + 3601));
+    let block = ChainFact::Block {
+        point: ChainPoint { chain: KEY.chain, number: 1, hash, timestamp },
+        changes: vec![ChainChange { key: KEY, pair, kind }],
+        reveals: Vec::new(),
+        facts: Vec::new(),
+        entities: Vec::new(),
+    };
+    block_on(wallet.handle_facts(vec![block], None)).unwrap();
+    block_on(wallet.tick()).unwrap();
+    let told = events(wallet).into_iter().filter_map(|event| match event {
+        WalletEvent::Submit { action, .. } => Some(action.call),
+        _ => None,
+    });
+    let calls: Vec<ChainCall> = told.collect();
+    let [ChainCall::FinalizeDispute { dispute: ended, body, .. }] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((ended, xln_core::proof::body_hash(body)), (&dispute, old.body_hash()));
 }

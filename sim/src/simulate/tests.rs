@@ -24,11 +24,12 @@ fn a_seed_says_everything() {
 }
 
 /// Lists of steps that showed something once.
-const FOUND: [&str; 4] = [
+const FOUND: [&str; 5] = [
     // A settlement that the peer refused was proposed again at once, and again.
     "seed 1\nroute 5273 3579 7054\nsettle 2664 2624 8897\ndispute 1021 2475 5314",
     include_str!("found/frozen_by_a_start_that_was_taken_away.txt"),
     include_str!("found/passed_on_twice_after_a_backup.txt"),
+    include_str!("found/ended_with_a_body_of_the_history.txt"),
     // Of the reference model only.
     include_str!("found/settled_on_chain_before_a_backup.txt"),
 ];

@@ -370,6 +370,9 @@ pub enum Rejection {
     /// More is waiting already.
     #[error("too much is waiting")]
     Busy,
+    /// A Reject that blames a transition which the block does not have: the block stays in flight.
+    #[error("refuses a transition that the block does not have")]
+    NoSuchTransition,
 }
 
 /// Why a subchannel is frozen.
@@ -461,6 +464,8 @@ pub struct Output {
     pub requests: Vec<(Purpose, Hash)>,
     /// Evidence of states that became agreed, for the history.
     pub agreed: Vec<Evidence>,
+    /// Bodies, by hash, that disputes are to be ended with and that the channel does not hold.
+    pub wanted: Vec<(SubchannelKey, Hash)>,
     /// Payments that ended in agreed blocks.
     pub ended: Vec<Ended>,
     /// Locks with onions that this node may have answered for in records that it has lost.

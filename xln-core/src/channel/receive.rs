@@ -287,11 +287,19 @@ impl Channel {
         self.refused.clear();
         (self.waiting, self.unfit) = (None, 0);
         self.must_replace = false;
-        self.signers.agreed();
+        let in_vain = proposer == self.me && self.was_in_vain();
+        self.signers.agreed(in_vain.then(|| env.now.plus(env.config.resend_s.max(1))));
         self.drop_outranked(env);
         self.after_sync();
         self.keep_facts(env);
         self.sign_settlements(env, submits)
+    }
+
+    /// Whether the new tip is an empty block of mine in place of one that said something, and was refused without a word of
+    /// what is to blame: everything is as it was.
+    fn was_in_vain(&self) -> bool {
+        let empty = |signed: &SignedState| signed.block.iter().all(|block| block.transitions.is_empty());
+        empty(&self.tip) && self.abandoned.iter().any(|a| a.failed.is_empty() && !empty(&a.signed))
     }
 
     /// Keeps the last proof of every subchannel whose leaf the new state no longer has, until its epoch has risen.

@@ -143,7 +143,7 @@ impl Channel {
         self.tip = Arc::new(signed);
         env.out.inherited.extend(self.all_routed());
         (self.waiting, self.last_ack, self.unfit) = (None, None, 0);
-        self.signers.agreed();
+        self.signers.agreed(None);
         self.refused.clear();
         self.drop_outranked(env);
         self.after_sync();

@@ -26,6 +26,10 @@ impl Channel {
             env.reject(from, Rejection::HeightOutOfRange);
             return Ok(());
         }
+        if reason.index().is_some_and(|index| self.own_transition(index).is_none()) {
+            env.reject(from, Rejection::NoSuchTransition);
+            return Ok(());
+        }
         env.out.events.push(Event::Refused { peer: from, reason: *reason });
         self.pause(env, reason.index());
         if *reason == RejectReason::SignerLapsed {
@@ -38,11 +42,15 @@ impl Channel {
         Ok(())
     }
 
+    /// A transition of the block in flight.
+    fn own_transition(&self, index: u32) -> Option<&Transition> {
+        self.own.as_ref()?.signed.block.as_ref()?.transitions.get(usize::try_from(index).ok()?)
+    }
+
     /// A refused SyncChain is not tried again at the same point, nor the end of something pending before a while, or both
     /// sides would only exchange refusals.
     fn pause(&mut self, env: &Env<'_>, index: Option<u32>) {
-        let block = self.own.as_ref().and_then(|own| own.signed.block.as_deref());
-        match index.and_then(|i| block?.transitions.get(usize::try_from(i).ok()?)) {
+        match index.and_then(|index| self.own_transition(index)) {
             Some(Transition::SyncChain { key, point, .. }) => drop(self.sync_refused.insert(*key, point.number)),
             Some(transition) => {
                 if let Some(end) = transition.ends() {

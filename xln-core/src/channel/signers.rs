@@ -28,7 +28,8 @@ pub(super) struct Signers {
     tried: Option<UnixSeconds>,
     /// When time alone will change something.
     wake: Option<UnixSeconds>,
-    /// How often the peer has refused my signer on this parent, and until when it is not asked again.
+    /// How often the peer has refused my signer on this parent, one more if the parent was agreed in vain; and until when it
+    /// is not asked again.
     refusals: u64,
     paused_until: Option<UnixSeconds>,
 }
@@ -41,8 +42,11 @@ impl Signers {
         }
     }
 
-    pub(super) const fn agreed(&mut self) {
-        (self.refusals, self.paused_until) = (0, None);
+    /// A state was agreed; if in vain, until when to wait. After a restore an honest peer may need one such state, to outrank
+    /// what it has lost; a second one at once would only be the next round of a game without end.
+    pub(super) fn agreed(&mut self, in_vain: Option<UnixSeconds>) {
+        self.paused_until = in_vain.filter(|_| self.refusals > 0);
+        self.refusals = u64::from(in_vain.is_some());
     }
 
     /// The peer knows that my signer has lapsed. The second refusal means that I do not: then there is no hurry.

@@ -42,11 +42,12 @@ impl Channel {
             if self.counter(env, key, Arguments::default()).is_ok() {
                 self.set_reacted(key, (epoch, dispute, false));
             }
-        } else if over
-            && reacted != Some((epoch, dispute, true))
-            && self.finalize(env, key, Arguments::default()).is_ok()
-        {
-            self.set_reacted(key, (epoch, dispute, true));
+        } else if over && reacted != Some((epoch, dispute, true)) {
+            if self.finalize(env, key, Arguments::default()).is_ok() {
+                self.set_reacted(key, (epoch, dispute, true));
+            } else if self.body(key, &dispute.body_hash).is_none() {
+                env.out.wanted.push((*key, dispute.body_hash));
+            }
         }
     }
 

@@ -183,6 +183,16 @@ impl Channel {
         }
     }
 
+    /// A body that the store still has. Only the one that the dispute shows is kept: the others would end nothing. There may be
+    /// as many as the dispute was answered, each in a transaction of its own.
+    pub(crate) fn supplied(&mut self, key: &SubchannelKey, body: &[u8]) {
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        let hash = body_hash(body);
+        if watch.sighted.is_some_and(|(_, dispute)| dispute.body_hash == hash) {
+            watch.shown.insert(hash, body.to_vec());
+        }
+    }
+
     /// What was sighted did not come true.
     pub(crate) fn chain_vanish(&mut self, key: &SubchannelKey) {
         if let Some(watch) = self.watches.get_mut(key) {

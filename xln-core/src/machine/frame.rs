@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::forward::Changes;
-use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome};
+use super::types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome, WantedBody};
 use super::{Machine, MachineState};
 use crate::chain::{ChainAction, ChainCall, ChainFact, ChainView};
 use crate::channel::{
@@ -39,6 +39,7 @@ pub(super) struct Frame {
     pub(super) events: Vec<Event>,
     outcomes: Vec<InputOutcome>,
     agreed: Vec<(EntityId, Evidence)>,
+    wanted: Vec<WantedBody>,
     pub(super) routes: Changes,
     next_command: u64,
     next_effect: u64,
@@ -70,6 +71,7 @@ impl Frame {
             events: Vec::new(),
             outcomes: Vec::new(),
             agreed: Vec::new(),
+            wanted: Vec::new(),
             routes: Changes::default(),
             next_command: state.next_command,
             next_effect: state.next_effect,
@@ -150,6 +152,10 @@ impl Frame {
             )?,
             Input::Tick => self.tick(work)?,
             Input::Expect(payment) => self.expect(work, payment),
+            Input::Supplied { peer, key, body } => self.quietly(work, *peer, |c, _| {
+                c.supplied(key, body);
+                Ok(())
+            })?,
         }
         Ok(InputOutcome::Taken)
     }
@@ -372,6 +378,12 @@ impl Frame {
         self.routes.inherit(peer, out.inherited);
         self.signed.extend(out.signed);
         self.agreed.extend(out.agreed.into_iter().map(|evidence| (peer, evidence)));
+        for (key, body_hash) in out.wanted {
+            let wanted = WantedBody { peer, key, body_hash };
+            if !self.wanted.contains(&wanted) {
+                self.wanted.push(wanted);
+            }
+        }
         for action in out.actions {
             self.effect(Effect::Submit(action))?;
         }
@@ -453,6 +465,7 @@ impl Frame {
             events: self.events,
             outcomes: self.outcomes,
             agreed: self.agreed,
+            wanted: self.wanted,
         }
     }
 }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 pub use stage::{Context, Durable, Log, Staged, WrongReceipt};
-pub use types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome, RECORD_VERSION, Record};
+pub use types::{Action, Command, Effect, EffectId, Effects, Input, InputOutcome, RECORD_VERSION, Record, WantedBody};
 
 use crate::chain::ChainView;
 use crate::channel::{Channel, ChannelConfig, StageError};

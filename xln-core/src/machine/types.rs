@@ -71,6 +71,16 @@ pub enum Input {
     Tick,
     /// A payment will come that this node settles by itself when it does.
     Expect(ExpectedPayment),
+    /// The answer to [`Effects::wanted`]: a body that the store still has. It is taken only if it is the one that the dispute
+    /// shows; when that is ended the machine decides as ever.
+    Supplied {
+        /// In whose channel.
+        peer: EntityId,
+        /// In which subchannel.
+        key: SubchannelKey,
+        /// The encoded body.
+        body: Vec<u8>,
+    },
 }
 
 /// Something that the application wants from one channel.
@@ -285,6 +295,17 @@ pub(super) fn unversioned<T: codec::Encode + codec::Decode>(bytes: &[u8]) -> Res
     codec::decode_trusted_length(rest)
 }
 
+/// A body that a dispute is to be ended with (`docs/protocol.md` section 7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WantedBody {
+    /// In whose channel.
+    pub peer: EntityId,
+    /// In which subchannel.
+    pub key: SubchannelKey,
+    /// Its hash.
+    pub body_hash: Hash,
+}
+
 /// What a step wants done, released only once its record is durable. Only `commit` and `release` make one.
 #[must_use]
 #[derive(Debug)]
@@ -294,6 +315,7 @@ pub struct Effects {
     pub(super) events: Vec<Event>,
     pub(super) outcomes: Vec<InputOutcome>,
     pub(super) agreed: Vec<(EntityId, Evidence)>,
+    pub(super) wanted: Vec<WantedBody>,
 }
 
 impl Effects {
@@ -320,6 +342,14 @@ impl Effects {
     #[must_use]
     pub fn agreed(&self) -> &[(EntityId, Evidence)] {
         &self.agreed
+    }
+
+    /// Bodies that this node needs to end disputes, and does not hold: to be looked up among the [`Effects::agreed`] of all
+    /// time, and handed over by [`Input::Supplied`]. They are asked for with every block of the chain until they are there or
+    /// the dispute is over, so that none is forgotten over a restart: what was not found need not be looked up again.
+    #[must_use]
+    pub fn wanted(&self) -> &[WantedBody] {
+        &self.wanted
     }
 
     /// What is to be done.

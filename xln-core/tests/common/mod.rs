@@ -21,7 +21,9 @@ use xln_core::chain::{ChainAction, ChainCall, ChainChange, ChainFact};
 use xln_core::channel::{AcceptedDepository, ChannelConfig, CommandError, CommandId, Event};
 use xln_core::commitment::Commitment;
 use xln_core::crypto::{LocalSigner, Signer};
-use xln_core::machine::{Action, Command, Context, Effect, EffectId, Input, InputOutcome, Log, Machine, Record};
+use xln_core::machine::{
+    Action, Command, Context, Effect, EffectId, Input, InputOutcome, Log, Machine, Record, WantedBody,
+};
 use xln_core::state::ChannelState;
 use xln_core::transition::{Applier, Transition, TransitionError};
 use xln_core::types::*;
@@ -67,6 +69,8 @@ pub struct Party {
     pub events: Vec<Event>,
     pub actions: Vec<(EffectId, ChainAction)>,
     pub requests: Vec<(EffectId, Hash)>,
+    /// What its last step asks for.
+    pub wanted: Vec<WantedBody>,
     /// Sends nothing itself: asks for every signature.
     pub remote: bool,
     /// Signs instead of the key.
@@ -117,6 +121,7 @@ impl Net {
                 events: Vec::new(),
                 actions: Vec::new(),
                 requests: Vec::new(),
+                wanted: Vec::new(),
                 remote: false,
                 instead: None,
             })
@@ -135,6 +140,7 @@ impl Net {
             events: Vec::new(),
             actions: Vec::new(),
             requests: Vec::new(),
+            wanted: Vec::new(),
             remote: false,
             instead: Some(signer),
         };
@@ -166,6 +172,7 @@ impl Net {
         let staged = party.machine.stage(&cx, inputs).unwrap();
         let effects = staged.commit(&mut party.log).unwrap();
         party.events.extend(effects.events().iter().cloned());
+        party.wanted = effects.wanted().to_vec();
         for (id, effect) in effects.effects() {
             match effect {
                 Effect::Send { to, bytes } => {

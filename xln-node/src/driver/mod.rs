@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod backup;
+pub(crate) mod bodies;
 mod cross;
 mod error;
 pub(crate) mod log;
@@ -41,6 +42,8 @@ use xln_core::subcontract::Instruments;
 use xln_core::types::{EntityId, Hash, Pair, SubchannelKey, UnixSeconds};
 use xln_storage::{Depository, Pinned, Pins, Storage};
 
+use bodies::Bodies;
+
 /// How a node is run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeOptions {
@@ -63,6 +66,7 @@ pub struct Node<S: Storage> {
     signer: Box<dyn Signer>,
     snapshot_every: u64,
     gathered: Vec<Input>,
+    bodies: Bodies,
 }
 
 impl<S: Storage> Node<S> {
@@ -108,8 +112,8 @@ impl<S: Storage> Node<S> {
         if fresh || *machine.config() != options.config {
             inputs.push(Input::Configure(options.config));
         }
-        let gathered = Vec::new();
-        let mut node = Self { machine, log, signer, snapshot_every: options.snapshot_every.max(1), gathered };
+        let (gathered, bodies) = (Vec::new(), Bodies::default());
+        let mut node = Self { machine, log, signer, snapshot_every: options.snapshot_every.max(1), gathered, bodies };
         let effects = node.step(now, inputs)?;
         Ok((node, effects))
     }
@@ -156,6 +160,7 @@ impl<S: Storage> Node<S> {
     }
 
     fn after(&mut self, effects: Effects) -> Result<Effects, NodeError> {
+        self.bodies.take(&effects);
         self.log.layout().keep(effects.agreed())?;
         let layout = self.log.layout();
         if layout.unsnapped() >= self.snapshot_every {
@@ -224,10 +229,15 @@ impl<S: Storage> Node<S> {
         self.step(now, vec![Input::Tick])
     }
 
-    /// When to call [`Node::tick`] at the latest.
+    /// When to call [`Node::tick`] at the latest; in the past if the next step is to hand over a body from the store.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixSeconds> {
-        self.machine.poll_timeout()
+        if self.is_due() { Some(UnixSeconds(0)) } else { self.machine.poll_timeout() }
+    }
+
+    /// Whether the next step is to hand over a body from the store: it need not wait for anything else.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.bodies.due().is_empty()
     }
 
     /// What the outbox still holds: run it again after a restart, under the same names.
@@ -289,8 +299,9 @@ impl<S: Storage> Node<S> {
         self.log.into_storage().into_storage()
     }
 
-    /// A finalize needs the body that the chain recorded, which may be older than what the machine keeps.
-    fn supply(&self, mut inputs: Vec<Input>) -> Result<Vec<Input>, NodeError> {
+    /// A finalize needs the body that the chain recorded, which may be older than what the machine keeps. What the machine has
+    /// asked for comes last, so that the outcomes of the caller's inputs stay where they are.
+    fn supply(&mut self, mut inputs: Vec<Input>) -> Result<Vec<Input>, NodeError> {
         for input in &mut inputs {
             let Input::Command(Command { peer, action: Action::FinalizeDispute { key, arguments } }) = input else {
                 continue;
@@ -298,6 +309,10 @@ impl<S: Storage> Node<S> {
             if arguments.body.is_none() {
                 arguments.body = self.shown_body(peer, key)?;
             }
+        }
+        for wanted in self.bodies.due().to_vec() {
+            let found = self.evidence(&wanted.peer, &wanted.key, &wanted.body_hash)?;
+            inputs.extend(self.bodies.answer(wanted, found));
         }
         Ok(inputs)
     }

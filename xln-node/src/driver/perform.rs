@@ -67,7 +67,7 @@ impl<S: Storage> Node<S> {
                 completed.push(Input::Completed { effect: *id, success: verdict.is_ok() });
                 performed.refusals.extend(verdict.err().map(|refusal| (*id, refusal)));
             }
-            if !completed.is_empty() {
+            if !completed.is_empty() || self.is_due() {
                 next = Some(self.step(now, completed)?);
             }
         }

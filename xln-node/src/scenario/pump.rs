@@ -20,10 +20,15 @@ impl World {
     ///
     /// # Errors
     /// [`RunError::Node`].
-    pub fn feed(&mut self, name: &str, inputs: Vec<Input>) -> Result<(), RunError> {
+    pub fn feed(&mut self, name: &str, mut inputs: Vec<Input>) -> Result<(), RunError> {
         let at = self.now;
-        let effects = self.party_mut(name)?.node_mut()?.step(at, inputs)?;
-        self.take(name, &effects, false)
+        loop {
+            let effects = self.party_mut(name)?.node_mut()?.step(at, std::mem::take(&mut inputs))?;
+            self.take(name, &effects, false)?;
+            if !self.party(name)?.node()?.is_due() {
+                return Ok(());
+            }
+        }
     }
 
     /// Sends what a step wants sent, and keeps what it wants executed.

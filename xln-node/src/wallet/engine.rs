@@ -307,6 +307,10 @@ impl Shared {
                         reply.give(Ok(own));
                     }
                 }
+                if keeper.is_due() {
+                    let part = Part { reply: None, inputs: 0, signs: None };
+                    state.queue.push_back(Request::Step { step: Step::default(), part });
+                }
                 state.slot = Slot::Idle(keeper);
             }
             Err(StepError::Undone(error)) => {

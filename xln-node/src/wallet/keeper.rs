@@ -13,6 +13,7 @@ use super::config::{WalletConfig, WalletHost, WalletSigner};
 use super::error::WalletError;
 use super::host::{BoxFuture, Clock, HostError, KvStore, Row};
 use super::tools::StoredLog;
+use crate::driver::bodies::Bodies;
 use crate::driver::log::{LAST, Layout, NONCES, Stored, history_key, history_prefix, kept_key, unseal};
 use crate::driver::{BackupError, LogError, backup, pins};
 
@@ -26,6 +27,7 @@ pub(super) struct Keeper {
     signer: WalletSigner,
     clock: Arc<dyn Clock>,
     snapshot_every: u64,
+    bodies: Bodies,
 }
 
 /// Reads a keeper.
@@ -93,14 +95,15 @@ impl Keeper {
         let nonces = rows(&image, NONCES, None, usize::MAX).collect::<Result<_, _>>().map_err(LogError::from)?;
         let (signer, clock) = (host.signer.clone(), Arc::clone(&host.clock));
         let snapshot_every = config.snapshot_every.max(1);
-        Ok((Self { machine, layout, nonces, store, signer, clock, snapshot_every }, first))
+        let bodies = Bodies::default();
+        Ok((Self { machine, layout, nonces, store, signer, clock, snapshot_every, bodies }, first))
     }
 
     /// Makes one step durable and gives what it wants done.
     pub(super) async fn step(&mut self, step: Step) -> Result<Effects, StepError> {
         let Step { mut inputs, keep, whole } = step;
         self.supply(&mut inputs).await?;
-        let Self { machine, layout, nonces, store, signer, clock, .. } = self;
+        let Self { machine, layout, nonces, store, signer, clock, bodies, .. } = self;
         let mut staged = machine.stage(&Context { now: UnixSeconds(clock.now_s()), signer }, inputs)?;
         if whole
             && let Some(error) = staged.outcomes().iter().find_map(|outcome| match outcome {
@@ -123,6 +126,7 @@ impl Keeper {
         layout.stored(seq);
         // The receipt is for the record above, so that it fits.
         let effects = staged.release(Durable::record(seq)).map_err(|_| StepError::Fatal(WalletError::StaleNonce))?;
+        bodies.take(&effects);
         layout.keep(effects.agreed()).map_err(|error| StepError::Fatal(error.into()))?;
         if layout.unsnapped() >= self.snapshot_every {
             layout.keep_snapshot(&machine.snapshot().map_err(|error| StepError::Fatal(error.into()))?);
@@ -130,21 +134,43 @@ impl Keeper {
         Ok(effects)
     }
 
-    /// A finalize needs the body that the chain recorded, which may be older than what the machine keeps.
-    async fn supply(&self, inputs: &mut [Input]) -> Result<(), WalletError> {
-        for input in inputs {
+    /// Whether the next step is to hand over a body from the store: it need not wait for anything else.
+    pub(super) fn is_due(&self) -> bool {
+        !self.bodies.due().is_empty()
+    }
+
+    /// A finalize needs the body that the chain recorded, which may be older than what the machine keeps. What the machine has
+    /// asked for comes last, so that the outcomes of the callers' inputs stay where they are.
+    async fn supply(&mut self, inputs: &mut Vec<Input>) -> Result<(), WalletError> {
+        for input in &mut *inputs {
             let Input::Command(Command { peer, action: Action::FinalizeDispute { key, arguments } }) = input else {
                 continue;
             };
             if arguments.body.is_none()
                 && let Some((channel, body)) = self.missing_body(peer, key)
             {
-                let row = self.row(history_key(&channel, key, &body)).await?;
-                let evidence = row.map(|row| codec::decode_trusted_length::<Evidence>(&row)).transpose()?;
+                let evidence = self.evidence(&channel, key, &body).await?;
                 arguments.body = evidence.map(|evidence| evidence.body);
             }
         }
+        for wanted in self.bodies.due().to_vec() {
+            let found = match Pair::new(self.machine.entity(), wanted.peer) {
+                Ok(pair) => self.evidence(&pair.channel_key(), &wanted.key, &wanted.body_hash).await?,
+                Err(_) => None,
+            };
+            inputs.extend(self.bodies.answer(wanted, found));
+        }
         Ok(())
+    }
+
+    async fn evidence(
+        &self,
+        channel: &Hash,
+        key: &SubchannelKey,
+        body: &Hash,
+    ) -> Result<Option<Evidence>, WalletError> {
+        let row = self.row(history_key(channel, key, body)).await?;
+        Ok(row.map(|row| codec::decode_trusted_length(&row)).transpose()?)
     }
 
     fn missing_body(&self, peer: &EntityId, key: &SubchannelKey) -> Option<(Hash, Hash)> {
