@@ -1,9 +1,8 @@
 //! Bodies that disputes are to be ended with and that the machine does not hold any more: each is looked up once.
 
-use std::collections::BTreeMap;
-
 use xln_core::commitment::Evidence;
 use xln_core::machine::{Effects, Input, WantedBody};
+use xln_core::map::Map;
 use xln_core::types::{EntityId, Hash, SubchannelKey};
 
 /// What the machine asks for, and what the store is known not to have. Nothing of it outlives the process: the machine asks
@@ -12,7 +11,7 @@ use xln_core::types::{EntityId, Hash, SubchannelKey};
 pub(crate) struct Bodies {
     due: Vec<WantedBody>,
     /// By subchannel the last one that was not found. It stays so until a state is agreed there.
-    missing: BTreeMap<(EntityId, SubchannelKey), Hash>,
+    missing: Map<(EntityId, SubchannelKey), Hash>,
 }
 
 impl Bodies {
