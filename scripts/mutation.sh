@@ -28,16 +28,16 @@ export PATH="$PATH:$cache/tools/bin"
 command -v cargo-mutants >/dev/null || cargo install --quiet --locked --root "$cache/tools" cargo-mutants
 cargo build --quiet -p xln-mutation
 
-mkdir -p "$copy/xln-core" "$copy/xln-merkle"
+mkdir -p "$copy/xln-core/compact" "$copy/xln-merkle"
 # Quick code tries more mutants, and switches do not follow the lints.
 {
   sed 's/^members = .*/members = ["xln-core", "xln-merkle"]/' Cargo.toml
   printf '\n[profile.dev.package.xln-core]\nopt-level = 1\n'
 } > "$copy/Cargo.toml"
-for crate in xln-core xln-merkle; do sed '/^\[lints\]/,$d' $crate/Cargo.toml > "$copy/$crate/Cargo.toml"; done
+for crate in xln-core xln-core/compact xln-merkle; do sed '/^\[lints\]/,$d' $crate/Cargo.toml > "$copy/$crate/Cargo.toml"; done
 cp Cargo.lock rust-toolchain.toml "$copy/"
 parts=()
-for part in xln-core/{src,tests} xln-merkle/src examples/own_instrument fuzz/src fuzz/corpus docs; do
+for part in xln-core/{src,tests,compact/src} xln-merkle/src examples/own_instrument fuzz/src fuzz/corpus docs; do
   [ ! -e "$part" ] || parts+=(--part "$part")
 done
 list=()

@@ -51,7 +51,7 @@ macro_rules! apply {
             Step::Retain(n) => {
                 $map.retain(|key, value| {
                     *value = value.wrapping_add(1);
-                    key % n != 0
+                    !key.is_multiple_of(n)
                 });
                 None
             }
