@@ -4,7 +4,7 @@
 //! Decoding is strict: everything consumed, bounded before anything is allocated, and canonical, since the decoded value
 //! must encode to the same bytes again (so no over-long integers, no unordered or repeated map keys).
 //!
-//! There are two ways through `wincode`: [`slices`], which is fast, and in WebAssembly [`streams`], which is small.
+//! There are two ways through `wincode`: `slices`, which is fast, and in WebAssembly `streams`, which is small.
 
 use alloc::vec::Vec;
 use wincode::config::Configuration;
