@@ -65,6 +65,8 @@ impl Proxy {
         let thread = std::thread::spawn(move || {
             let mut stalled = Vec::new();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            // As `RpcChain` does, which may not have been used yet.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let client = reqwest::Client::new();
             let node = |body: String| {
                 let sent = client.post(&target).header("content-type", "application/json").body(body);
