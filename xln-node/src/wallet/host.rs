@@ -21,12 +21,12 @@ impl<T: ?Sized> MaybeSend for T {}
 
 /// `Send`, except on wasm32.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) trait Movable: Send {}
+pub trait Movable: Send {}
 #[cfg(not(target_arch = "wasm32"))]
 impl<T: Send> Movable for T {}
 /// `Send`, except on wasm32.
 #[cfg(target_arch = "wasm32")]
-pub(super) trait Movable {}
+pub trait Movable {}
 #[cfg(target_arch = "wasm32")]
 impl<T> Movable for T {}
 

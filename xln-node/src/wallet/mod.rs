@@ -35,13 +35,14 @@ pub use event::{Agreed, CallRequest, WalletEvent};
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::SystemClock;
 pub use host::{
-    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, RemoteSigner, Row, SignRequest,
+    Clock, EventListener, HostError, KvStore, KvWrite, MaybeSend, MessageSink, Movable, RemoteSigner, Row, SignRequest,
 };
 pub use info::{
     ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo,
     TokenInfo,
 };
 pub use memory::{BlockingKv, MemoryKv};
+pub use query::View;
 pub use tools::{PeerRoot, Replayed, StateDigests, StoredLog, call_of, parse_signature, replay, state_digests};
 
 use xln_core::chain::ChainFact;

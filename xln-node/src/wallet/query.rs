@@ -8,6 +8,7 @@ use xln_core::types::{EntityId, Hash, SubchannelKey, UnixSeconds};
 
 use super::Wallet;
 use super::error::WalletError;
+use super::host::Movable;
 use super::info::{
     ChannelInfo, Deadline, DeadlineKind, DisputeInfo, HistoryEntry, PendingEffect, PendingInfo, SubchannelInfo,
     TokenInfo,
@@ -15,30 +16,98 @@ use super::info::{
 use super::keeper::Keeper;
 use super::tools::{StoredLog, call_of};
 
-impl Wallet {
+/// A wallet between two steps: everything that is asked of one view belongs together.
+pub struct View<'a> {
+    machine: &'a Machine,
+}
+
+impl View<'_> {
     /// All channels, by peer.
+    #[must_use]
+    pub fn channels(&self) -> Vec<ChannelInfo> {
+        self.machine.channels().map(|(peer, channel)| info(self.machine, peer, channel)).collect()
+    }
+
+    /// The channel with one peer.
+    #[must_use]
+    pub fn channel(&self, peer: &EntityId) -> Option<ChannelInfo> {
+        self.machine.channel(peer).map(|channel| info(self.machine, peer, channel))
+    }
+
+    /// What falls due, soonest first.
+    #[must_use]
+    pub fn deadlines(&self) -> Vec<Deadline> {
+        let mut all: Vec<Deadline> = Vec::new();
+        for (peer, channel) in self.machine.channels() {
+            for (key, subchannel) in &channel.state().subchannels {
+                let due = due(self.machine.config(), channel, key, subchannel);
+                all.extend(due.map(|(at, kind)| Deadline { at, peer: *peer, key: *key, kind }));
+            }
+        }
+        map::ascending(all)
+    }
+
+    /// When to call [`Wallet::tick`] at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<UnixSeconds> {
+        self.machine.poll_timeout()
+    }
+
+    /// What was asked of chains and remote signers and is not done.
+    #[must_use]
+    pub fn pending_effects(&self) -> Vec<PendingEffect> {
+        let pending = self.machine.pending_effects().map(|(id, effect)| {
+            let call = match effect {
+                xln_core::machine::Effect::Submit(action) => call_of(self.machine.config(), action),
+                _ => None,
+            };
+            PendingEffect { id, effect: effect.clone(), call }
+        });
+        pending.collect()
+    }
+
+    /// keccak256 over the whole machine: two wallets with the same log have the same.
+    ///
+    /// # Errors
+    /// [`WalletError::Codec`] for a state that has no encoding, which none within the protocol's limits is.
+    pub fn machine_root(&self) -> Result<Hash, WalletError> {
+        Ok(self.machine.root()?)
+    }
+}
+
+impl Wallet {
+    /// Several questions at one moment: what the closure makes of the wallet as it is between two steps.
     ///
     /// # Errors
     /// [`WalletError`] if the wallet does not work.
+    pub async fn view<T, F>(&self, view: F) -> Result<T, WalletError>
+    where
+        T: Movable + 'static,
+        F: FnOnce(View<'_>) -> T + Movable + 'static,
+    {
+        self.shared.read(move |Keeper { machine, .. }: &Keeper| Ok(view(View { machine }))).await
+    }
+
+    /// All channels, by peer.
+    ///
+    /// # Errors
+    /// As [`Wallet::view`].
     pub async fn channels(&self) -> Result<Vec<ChannelInfo>, WalletError> {
-        let all =
-            |Keeper { machine, .. }: &Keeper| Ok(machine.channels().map(|(peer, c)| info(machine, peer, c)).collect());
-        self.shared.read(all).await
+        self.view(|view| view.channels()).await
     }
 
     /// The channel with one peer.
     ///
     /// # Errors
-    /// As [`Wallet::channels`].
+    /// As [`Wallet::view`].
     pub async fn channel(&self, peer: EntityId) -> Result<Option<ChannelInfo>, WalletError> {
-        let one = move |Keeper { machine, .. }: &Keeper| Ok(machine.channel(&peer).map(|c| info(machine, &peer, c)));
-        self.shared.read(one).await
+        self.view(move |view| view.channel(&peer)).await
     }
 
     /// Every agreed state that the store keeps of the channel with one peer, by subchannel and nonce.
     ///
     /// # Errors
-    /// As [`Wallet::channels`]; [`WalletError::Codec`].
+    /// As [`Wallet::view`]; [`WalletError::Codec`].
     pub async fn history(&self, peer: EntityId) -> Result<Vec<HistoryEntry>, WalletError> {
         self.shared
             .work(|reply| {
@@ -55,7 +124,7 @@ impl Wallet {
     /// The log that the store holds, every row checked: [`replay`](super::replay) takes it, here or elsewhere.
     ///
     /// # Errors
-    /// As [`Wallet::channels`]; [`WalletError::Store`] if the store fails or a row is damaged.
+    /// As [`Wallet::view`]; [`WalletError::Store`] if the store fails or a row is damaged.
     pub async fn log(&self) -> Result<StoredLog, WalletError> {
         self.shared
             .work(|reply| {
@@ -72,53 +141,33 @@ impl Wallet {
     /// What falls due, soonest first.
     ///
     /// # Errors
-    /// As [`Wallet::channels`].
+    /// As [`Wallet::view`].
     pub async fn deadlines(&self) -> Result<Vec<Deadline>, WalletError> {
-        let all = |keeper: &Keeper| {
-            let mut all: Vec<Deadline> = Vec::new();
-            for (peer, channel) in keeper.machine.channels() {
-                for (key, subchannel) in &channel.state().subchannels {
-                    let due = due(keeper.machine.config(), channel, key, subchannel);
-                    all.extend(due.map(|(at, kind)| Deadline { at, peer: *peer, key: *key, kind }));
-                }
-            }
-            Ok(map::ascending(all))
-        };
-        self.shared.read(all).await
+        self.view(|view| view.deadlines()).await
     }
 
     /// When to call [`Wallet::tick`] at the latest.
     ///
     /// # Errors
-    /// As [`Wallet::channels`].
+    /// As [`Wallet::view`].
     pub async fn next_deadline(&self) -> Result<Option<UnixSeconds>, WalletError> {
-        self.shared.read(|keeper| Ok(keeper.machine.poll_timeout())).await
+        self.view(|view| view.next_deadline()).await
     }
 
     /// What was asked of chains and remote signers and is not done.
     ///
     /// # Errors
-    /// As [`Wallet::channels`].
+    /// As [`Wallet::view`].
     pub async fn pending_effects(&self) -> Result<Vec<PendingEffect>, WalletError> {
-        let all = |Keeper { machine, .. }: &Keeper| {
-            let pending = machine.pending_effects().map(|(id, effect)| {
-                let call = match effect {
-                    xln_core::machine::Effect::Submit(action) => call_of(machine.config(), action),
-                    _ => None,
-                };
-                PendingEffect { id, effect: effect.clone(), call }
-            });
-            Ok(pending.collect())
-        };
-        self.shared.read(all).await
+        self.view(|view| view.pending_effects()).await
     }
 
     /// keccak256 over the whole machine: two wallets with the same log have the same.
     ///
     /// # Errors
-    /// As [`Wallet::channels`].
+    /// As [`Wallet::view`].
     pub async fn machine_root(&self) -> Result<Hash, WalletError> {
-        self.shared.read(|keeper| Ok(keeper.machine.root()?)).await
+        self.view(|view| view.machine_root()).await?
     }
 }
 

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
+use xln_core::chain::ChainFact;
 use xln_core::channel::{ChannelConfig, CommandId};
 use xln_core::machine::EffectId;
-use xln_core::types::EntityId;
-use xln_node::wallet::{self, WalletConfig, WalletError, WalletHost, WalletSigner};
+use xln_core::route::ExpectedPayment;
+use xln_core::types::{EntityId, SubchannelKey};
+use xln_node::wallet::{self, View, WalletConfig, WalletError, WalletHost, WalletSigner};
 
 use crate::convert::{entity, object, plain};
 use crate::crypto::Key;
@@ -64,20 +66,43 @@ async fn open(signer: Thrown<WalletSigner>, host: JsHost, config: JsValue) -> Th
     Ok(Wallet(opened).into())
 }
 
-/// One method: what it takes, and what it gives once it is done.
-macro_rules! methods {
-    ($($(#[$doc:meta])* [$js:ident] $name:ident($wallet:ident $(, #[$($attribute:tt)*] $arg:ident: $kind:ty)*) -> $out:literal $body:block)*) => {
-        #[wasm_bindgen]
-        impl Wallet {$(
-            $(#[$doc])*
-            #[wasm_bindgen(js_name = $js, unchecked_return_type = $out)]
-            pub fn $name(&self $(, #[$($attribute)*] $arg: $kind)*) -> Promise {
-                let $wallet = self.0.clone();
-                promise(async move { $body })
-            }
-        )*}
-    };
+/// What a page tells a wallet.
+enum Told {
+    Connected(EntityId),
+    Disconnected(EntityId),
+    Received(EntityId, Vec<u8>),
+    Tick,
+    Facts(Vec<ChainFact>, Option<(String, Vec<u8>)>),
+    Expected(ExpectedPayment),
+    Completed(EffectId, bool),
+    AlarmCleared(EntityId, SubchannelKey),
+    Close,
 }
+
+/// All that is told goes through here, and all that is asked through `look`: what waits for a wallet is there once.
+fn tell(wallet: &Wallet, told: Thrown<Told>) -> Promise {
+    let wallet = wallet.0.clone();
+    promise(async move {
+        nothing(match told? {
+            Told::Connected(peer) => wallet.connected(peer).await,
+            Told::Disconnected(peer) => wallet.disconnected(peer).await,
+            Told::Received(from, bytes) => wallet.receive(from, bytes).await,
+            Told::Tick => wallet.tick().await,
+            Told::Facts(facts, keep) => wallet.handle_facts(facts, keep).await,
+            Told::Expected(payment) => wallet.expect(payment).await,
+            Told::Completed(effect, success) => wallet.completed(effect, success).await,
+            Told::AlarmCleared(peer, key) => wallet.clear_alarm(peer, key).await,
+            Told::Close => wallet.close().await,
+        })
+    })
+}
+
+fn look(wallet: &Wallet, question: impl FnOnce(View<'_>) -> Thrown<JsValue> + 'static) -> Promise {
+    let (wallet, question): (_, Question) = (wallet.0.clone(), Box::new(question));
+    promise(async move { wallet.view(question).await.map_err(failed)? })
+}
+
+type Question = Box<dyn FnOnce(View<'_>) -> Thrown<JsValue>>;
 
 #[wasm_bindgen]
 impl Wallet {
@@ -124,116 +149,153 @@ impl Wallet {
     }
 }
 
-methods! {
-    /// The whole store as bytes. It is older than what is signed after it: who restores one waits for each peer's answer.
-    [backup] backup(w) -> "Promise<Uint8Array>" {
-        Ok(Uint8Array::from(w.backup().await.map_err(failed)?.as_slice()).into())
-    }
+#[wasm_bindgen]
+impl Wallet {
     /// The transport has a connection to a peer.
-    [connected] connected(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<void>" {
-        nothing(w.connected(entity("peer", &peer)?).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn connected(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Promise {
+        tell(self, entity("peer", &peer).map(Told::Connected))
     }
+
     /// The transport lost it.
-    [disconnected] disconnected(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<void>" {
-        nothing(w.disconnected(entity("peer", &peer)?).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn disconnected(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Promise {
+        tell(self, entity("peer", &peer).map(Told::Disconnected))
     }
+
     /// Takes bytes from a peer, whose name the transport vouches for. Bad bytes become an event, never an error.
-    [receive] receive(
-        w,
-        #[wasm_bindgen(unchecked_param_type = "Hex")] from: String,
-        #[wasm_bindgen(js_name = bytes)] bytes: Vec<u8>
-    ) -> "Promise<void>" {
-        nothing(w.receive(entity("from", &from)?, bytes).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn receive(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] from: String, bytes: Vec<u8>) -> Promise {
+        tell(self, entity("from", &from).map(|from| Told::Received(from, bytes)))
     }
+
     /// Does what time has brought. Call it when `nextDeadline` says so, and every minute or so.
-    [tick] tick(w) -> "Promise<void>" {
-        nothing(w.tick().await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn tick(&self) -> Promise {
+        tell(self, Ok(Told::Tick))
     }
+
     /// Takes facts of a chain, in order, and bytes to be kept under a name in the same write: a watcher's cursor.
-    [handleFacts] handle_facts(
-        w,
+    #[wasm_bindgen(js_name = handleFacts, unchecked_return_type = "Promise<void>")]
+    pub fn handle_facts(
+        &self,
         #[wasm_bindgen(unchecked_param_type = "readonly ChainFact[]")] facts: JsValue,
-        #[wasm_bindgen(js_name = name)] name: Option<String>,
-        #[wasm_bindgen(js_name = cursor)] cursor: Option<Vec<u8>>
-    ) -> "Promise<void>" {
+        name: Option<String>,
+        cursor: Option<Vec<u8>>,
+    ) -> Promise {
         let keep = name.map(|name| (name, cursor.unwrap_or_default()));
-        nothing(w.handle_facts(object("facts", facts)?, keep).await)
+        tell(self, object("facts", facts).map(|facts| Told::Facts(facts, keep)))
     }
-    /// What was kept last under a name.
-    [kept] kept(w, #[wasm_bindgen(js_name = name)] name: String) -> "Promise<Uint8Array | undefined>" {
-        let kept = w.kept(&name).await.map_err(failed)?;
-        Ok(kept.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(bytes.as_slice()).into()))
-    }
+
     /// A routed payment will come that this wallet settles by itself.
-    [expect] expect(w, #[wasm_bindgen(unchecked_param_type = "ExpectedPayment")] payment: JsValue) -> "Promise<void>" {
-        nothing(w.expect(object("payment", payment)?).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn expect(&self, #[wasm_bindgen(unchecked_param_type = "ExpectedPayment")] payment: JsValue) -> Promise {
+        tell(self, object("payment", payment).map(Told::Expected))
     }
-    /// Begins a cross-chain swap; its end is an event. Gives the command's name.
-    [crossSwap] cross_swap(
-        w,
-        #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String,
-        #[wasm_bindgen(unchecked_param_type = "CrossSwapOffer")] offer: JsValue
-    ) -> "Promise<bigint>" {
-        plain(&w.cross_swap(entity("peer", &peer)?, object("offer", offer)?).await.map_err(failed)?)
-    }
-    /// Lets the peer begin one cross-chain swap on exactly these terms. Gives the command's name.
-    [acceptCrossSwap] accept_cross_swap(
-        w,
-        #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String,
-        #[wasm_bindgen(unchecked_param_type = "CrossSwapConsent")] consent: JsValue
-    ) -> "Promise<bigint>" {
-        plain(&w.accept_cross_swap(entity("peer", &peer)?, object("consent", consent)?).await.map_err(failed)?)
-    }
+
     /// An action on chain came to its end: done, or failed for good.
-    [completed] completed(
-        w,
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn completed(
+        &self,
         #[wasm_bindgen(unchecked_param_type = "bigint")] effect: JsValue,
-        #[wasm_bindgen(js_name = success)] success: bool
-    ) -> "Promise<void>" {
-        nothing(w.completed(EffectId(object("effect", effect)?), success).await)
+        success: bool,
+    ) -> Promise {
+        tell(self, object("effect", effect).map(|effect| Told::Completed(EffectId(effect), success)))
     }
-    /// Waits until a command stands in an agreed block, or never will.
-    [agreed] agreed(w, #[wasm_bindgen(unchecked_param_type = "bigint")] command: JsValue) -> "Promise<Agreed>" {
-        plain(&info::Agreed::from(w.agreed(CommandId(object("command", command)?)).await.map_err(failed)?))
+
+    /// Someone has looked at an alarm: the facts as they are now hold.
+    #[wasm_bindgen(js_name = clearAlarm, unchecked_return_type = "Promise<void>")]
+    pub fn clear_alarm(&self, #[wasm_bindgen(unchecked_param_type = "OfSubchannel")] values: JsValue) -> Promise {
+        tell(self, object("values", values).map(|calls::OfSubchannel { peer, key }| Told::AlarmCleared(peer, key)))
     }
-    /// The next event that nobody has taken; `undefined` once the wallet is closed.
-    [nextEvent] next_event(w) -> "Promise<WalletEvent | undefined>" {
-        plain(&w.next_event().await.map(event::WalletEvent::from))
-    }
-    /// All channels, by peer.
-    [channels] channels(w) -> "Promise<ChannelInfo[]>" {
-        plain(&w.channels().await.map_err(failed)?.into_iter().map(ChannelInfo::from).collect::<Vec<_>>())
-    }
-    /// The channel with one peer.
-    [channel] channel(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<ChannelInfo | undefined>" {
-        plain(&w.channel(entity("peer", &peer)?).await.map_err(failed)?.map(ChannelInfo::from))
-    }
-    /// Every agreed state that the store keeps of the channel with one peer.
-    [history] history(w, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> "Promise<Evidence[]>" {
-        plain(&w.history(entity("peer", &peer)?).await.map_err(failed)?)
-    }
-    /// The log that the store holds, every row checked: `replay` takes it, here or elsewhere.
-    [log] log(w) -> "Promise<StoredLog>" {
-        plain(&info::StoredLog::from(w.log().await.map_err(failed)?))
-    }
-    /// What falls due, soonest first.
-    [deadlines] deadlines(w) -> "Promise<Deadline[]>" {
-        plain(&w.deadlines().await.map_err(failed)?.into_iter().map(Deadline::from).collect::<Vec<_>>())
-    }
-    /// When to call `tick` at the latest, in seconds of Unix time.
-    [nextDeadline] next_deadline(w) -> "Promise<bigint | undefined>" {
-        plain(&w.next_deadline().await.map_err(failed)?)
-    }
-    /// What was asked of chains and remote signers and is not done.
-    [pendingEffects] pending_effects(w) -> "Promise<PendingEffect[]>" {
-        plain(&w.pending_effects().await.map_err(failed)?.into_iter().map(PendingEffect::from).collect::<Vec<_>>())
-    }
-    /// Hash over everything that the wallet holds: two with the same log have the same.
-    [machineRoot] machine_root(w) -> "Promise<Hex>" {
-        Ok(w.machine_root().await.map_err(failed)?.to_string().into())
-    }
+
     /// Finishes what was begun and ends the wallet; every later call, and every one that still waits, throws `closed`.
-    [close] close(w) -> "Promise<void>" {
-        nothing(w.close().await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Promise {
+        tell(self, Ok(Told::Close))
+    }
+
+    /// All channels, by peer.
+    #[wasm_bindgen(unchecked_return_type = "Promise<ChannelInfo[]>")]
+    pub fn channels(&self) -> Promise {
+        look(self, |view| plain(&view.channels().into_iter().map(ChannelInfo::from).collect::<Vec<_>>()))
+    }
+
+    /// The channel with one peer.
+    #[wasm_bindgen(unchecked_return_type = "Promise<ChannelInfo | undefined>")]
+    pub fn channel(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Promise {
+        look(self, move |view| plain(&view.channel(&entity("peer", &peer)?).map(ChannelInfo::from)))
+    }
+
+    /// What falls due, soonest first.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Deadline[]>")]
+    pub fn deadlines(&self) -> Promise {
+        look(self, |view| plain(&view.deadlines().into_iter().map(Deadline::from).collect::<Vec<_>>()))
+    }
+
+    /// When to call `tick` at the latest, in seconds of Unix time.
+    #[wasm_bindgen(js_name = nextDeadline, unchecked_return_type = "Promise<bigint | undefined>")]
+    pub fn next_deadline(&self) -> Promise {
+        look(self, |view| plain(&view.next_deadline()))
+    }
+
+    /// What was asked of chains and remote signers and is not done.
+    #[wasm_bindgen(js_name = pendingEffects, unchecked_return_type = "Promise<PendingEffect[]>")]
+    pub fn pending_effects(&self) -> Promise {
+        look(self, |view| plain(&view.pending_effects().into_iter().map(PendingEffect::from).collect::<Vec<_>>()))
+    }
+
+    /// Hash over everything that the wallet holds: two with the same log have the same.
+    #[wasm_bindgen(js_name = machineRoot, unchecked_return_type = "Promise<Hex>")]
+    pub fn machine_root(&self) -> Promise {
+        look(self, |view| Ok(view.machine_root().map_err(failed)?.to_string().into()))
+    }
+
+    /// Waits until a command stands in an agreed block, or never will.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Agreed>")]
+    pub fn agreed(&self, #[wasm_bindgen(unchecked_param_type = "bigint")] command: JsValue) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move {
+            let agreed = wallet.agreed(CommandId(object("command", command)?)).await.map_err(failed)?;
+            plain(&info::Agreed::from(agreed))
+        })
+    }
+
+    /// The next event that nobody has taken; `undefined` once the wallet is closed.
+    #[wasm_bindgen(js_name = nextEvent, unchecked_return_type = "Promise<WalletEvent | undefined>")]
+    pub fn next_event(&self) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move { plain(&wallet.next_event().await.map(event::WalletEvent::from)) })
+    }
+
+    /// What was kept last under a name.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    pub fn kept(&self, name: String) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move {
+            let kept = wallet.kept(&name).await.map_err(failed)?;
+            Ok(kept.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(bytes.as_slice()).into()))
+        })
+    }
+
+    /// The whole store as bytes. It is older than what is signed after it: who restores one waits for each peer's answer.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
+    pub fn backup(&self) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move { Ok(Uint8Array::from(wallet.backup().await.map_err(failed)?.as_slice()).into()) })
+    }
+
+    /// Every agreed state that the store keeps of the channel with one peer.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Evidence[]>")]
+    pub fn history(&self, #[wasm_bindgen(unchecked_param_type = "Hex")] peer: String) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move { plain(&wallet.history(entity("peer", &peer)?).await.map_err(failed)?) })
+    }
+
+    /// The log that the store holds, every row checked: `replay` takes it, here or elsewhere.
+    #[wasm_bindgen(unchecked_return_type = "Promise<StoredLog>")]
+    pub fn log(&self) -> Promise {
+        let wallet = self.0.clone();
+        promise(async move { plain(&info::StoredLog::from(wallet.log().await.map_err(failed)?)) })
     }
 }
