@@ -6,6 +6,8 @@ scripts/setup.sh
 say "format"
 cargo fmt --all --check
 
+scripts/vendored.sh
+
 say "lints"
 cargo clippy --workspace --all-targets --features xln-chain/rpc,xln-storage/sled,xln-storage/fjall,xln-node/rpc -- -D warnings
 

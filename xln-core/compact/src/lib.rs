@@ -4,7 +4,8 @@
 //! is some nine kilobytes of code, a sorted vector one. A server's maps stay fast with a million entries. Order, interface
 //! and encoding are the same; `tests/flat.rs` holds one against the other.
 //!
-//! [`bounded`] lets one decoder serve peers and a node's own store, which differ only in how long a length may be.
+//! [`bounded`] lets one decoder serve peers and a node's own store, which differ only in how long a length may be, and
+//! [`stream`] makes of one decoder one copy.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 extern crate alloc;
@@ -12,6 +13,8 @@ extern crate alloc;
 #[cfg(all(feature = "std", feature = "wincode"))]
 pub mod bounded;
 pub mod flat;
+#[cfg(feature = "wincode")]
+pub mod stream;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use alloc::collections::{BTreeMap as Map, BTreeSet as Set, btree_map::Entry};

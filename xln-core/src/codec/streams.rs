@@ -2,10 +2,9 @@
 //! more there than what a copy costs.
 
 use alloc::vec::Vec;
-use wincode::io::std_read::ReadAdapter;
-use wincode::io::std_write::WriteAdapter;
 use wincode::{ReadResult, SchemaRead, SchemaWrite, WriteResult};
 use xln_compact::bounded::{BoundedLen, within};
+use xln_compact::stream::{Sink, Source};
 
 use super::{PREALLOCATION, STORE_PREALLOCATION, Varint};
 
@@ -15,9 +14,9 @@ pub type PeerConfig = Varint<{ wincode::config::PREALLOCATION_SIZE_LIMIT_DISABLE
 pub type StoreConfig = PeerConfig;
 
 pub(super) fn write<T: SchemaWrite<StoreConfig, Src = T>>(value: &T) -> WriteResult<Vec<u8>> {
-    let mut bytes = Vec::new();
-    within(STORE_PREALLOCATION, || T::write(&mut WriteAdapter::new(&mut bytes), value))?;
-    Ok(bytes)
+    let mut sink = Sink::default();
+    within(STORE_PREALLOCATION, || T::write(&mut sink, value))?;
+    Ok(sink.0)
 }
 
 pub(super) fn read_peers<T>(bytes: &[u8]) -> ReadResult<T>
@@ -34,12 +33,13 @@ where
     read(bytes, STORE_PREALLOCATION)
 }
 
-fn read<T>(mut bytes: &[u8], bound: usize) -> ReadResult<T>
+fn read<T>(bytes: &[u8], bound: usize) -> ReadResult<T>
 where
     T: for<'a> SchemaRead<'a, StoreConfig, Dst = T>,
 {
-    let value = within(bound, || T::get(&mut ReadAdapter::new(&mut bytes)))?;
-    if bytes.is_empty() { Ok(value) } else { Err(wincode::error::trailing_bytes()) }
+    let mut source = Source(bytes);
+    let value = within(bound, || T::get(&mut source))?;
+    if source.0.is_empty() { Ok(value) } else { Err(wincode::error::trailing_bytes()) }
 }
 
 #[cfg(test)]
