@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { minify } from 'terser';
 import ts from 'typescript';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -35,8 +36,8 @@ const scripts = [...files, ...kinds.flatMap((kind) => [`${kind}/api.js`, `${kind
 for (const name of scripts) {
   const text = readFileSync(join(source, name), 'utf8');
   const out = name.replace(/\.ts$/, '.js');
-  if (!inNode(name)) emit(join(esm, out), text, ts.ModuleKind.ESNext);
-  if (!/web\.ts$|bundler\.ts$/.test(name)) emit(join(cjs, out), text, ts.ModuleKind.CommonJS);
+  if (!inNode(name)) await emit(join(esm, out), text, ts.ModuleKind.ESNext);
+  if (!/web\.ts$|bundler\.ts$/.test(name)) await emit(join(cjs, out), text, ts.ModuleKind.CommonJS);
 }
 for (const kind of kinds) cpSync(join(source, kind, 'xln_bg.wasm'), join(esm, kind, 'xln_bg.wasm'));
 writeFileSync(join(cjs, 'package.json'), '{ "type": "commonjs" }\n');
@@ -56,10 +57,12 @@ function exported(text) {
   return list.split(',').map((name) => name.trim()).filter((name) => name !== '');
 }
 
-function emit(path, text, module) {
+/** Pages download the ES modules, so those are made small; the CommonJS ones are for Node and stay as they are. */
+async function emit(path, text, module) {
   mkdirSync(dirname(path), { recursive: true });
   const options = { module, target: ts.ScriptTarget.ES2022, esModuleInterop: true, removeComments: true };
-  writeFileSync(path, ts.transpileModule(text, { compilerOptions: options }).outputText);
+  const script = ts.transpileModule(text, { compilerOptions: options }).outputText;
+  writeFileSync(path, module === ts.ModuleKind.CommonJS ? script : (await minify(script, { module: true, keep_classnames: true })).code);
 }
 
 /** Checks all types, strictly, and writes the declarations for both kinds of modules. */
