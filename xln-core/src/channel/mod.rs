@@ -2,10 +2,12 @@
 //! and is still live, and the commands that wait. Pure: time, keys and the chain's view are arguments.
 
 mod allowance;
+mod config;
 mod cross;
 mod dispute;
 mod ended;
 mod env;
+mod event;
 mod judge;
 mod propose;
 mod receive;
@@ -23,13 +25,12 @@ use alloc::vec::Vec;
 use wincode::{SchemaRead, SchemaWrite};
 
 use allowance::SpentBy;
+pub use config::{AcceptedDepository, ChannelConfig};
 pub use cross::{CROSS_TAG, CrossLeg, CrossSum, CrossSwapConsent, CrossSwapError, CrossSwapOffer, MAX_CROSS_SWAPS};
 pub use dispute::Arguments;
 pub use ended::{End, Ended};
-pub use env::{
-    AcceptedDepository, ChannelConfig, Env, Event, Freeze, Output, Purpose, Rejection, SignatureSource, SignedNonce,
-    StageError,
-};
+pub use env::{Env, Freeze, Output, Purpose, SignatureSource, SignedNonce};
+pub use event::{Event, Rejection, StageError};
 pub use propose::{CommandError, CommandId};
 pub use settle::balanced;
 use signers::Signers;

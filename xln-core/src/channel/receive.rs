@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 
-use super::env::{Purpose, Rejection};
+use super::env::Purpose;
+use super::event::Rejection;
 use super::judge::Verdict;
 use super::propose::{ack_nonce, reject_reason};
 use super::{Channel, Env, Event, REMEMBERED_BLOCKS, SignedState, StageError, Waiting};

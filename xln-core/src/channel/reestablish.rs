@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 
-use super::env::{Purpose, Rejection};
+use super::env::Purpose;
+use super::event::Rejection;
 use super::{Channel, ChannelConfig, Env, Event, SignedState, StageError, Waiting};
 use crate::chain::ChainView;
 use crate::commitment::Commitment;

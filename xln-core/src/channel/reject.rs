@@ -1,6 +1,6 @@
 //! The peer's refusals, and the replacement of a refused block.
 
-use super::env::Rejection;
+use super::event::Rejection;
 use super::{Channel, CommandError, Env, Event, StageError};
 use crate::limits::MAX_HEIGHT_GAP;
 use crate::transition::Transition;

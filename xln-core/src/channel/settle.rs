@@ -3,7 +3,8 @@
 
 use alloc::vec::Vec;
 
-use super::env::{Purpose, Rejection};
+use super::env::Purpose;
+use super::event::Rejection;
 use super::{Channel, CommandError, Env, Event, SettlementSignatures, StageError};
 use crate::chain::{ChainAction, ChainCall};
 use crate::commitment::body_of;
