@@ -2,13 +2,12 @@
 //! number of its variant, so that no type brings its own comparison of names; and what is wrong is said in a few words, never
 //! printed.
 
-use core::fmt::{self, Display, Formatter};
-
 use alloy_primitives::hex;
 use js_sys::{Array, BigInt, Number, Reflect};
-use serde::de::{self, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor, value::U32Deserializer};
-use serde::ser;
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor, value::U32Deserializer};
 use wasm_bindgen::prelude::*;
+
+use crate::error::Unconverted as Error;
 
 #[wasm_bindgen]
 extern "C" {
@@ -32,72 +31,6 @@ extern "C" {
 pub const UNSIGNED: &str = "256 bits";
 /// The same with sign, in two's complement.
 pub const SIGNED: &str = "256 bits with sign";
-
-/// Why a value cannot be read. In a box, since every part of a value that is read may be one.
-#[derive(Debug)]
-pub struct Error(Box<Why>);
-
-#[derive(Debug)]
-struct Why {
-    /// The names and indices that lead to the value.
-    place: String,
-    due: String,
-}
-
-impl Error {
-    #[cold]
-    #[inline(never)]
-    fn new(due: &dyn Display) -> Self {
-        Self(Box::new(Why { place: String::new(), due: due.to_string() }))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn within(mut self, place: &dyn Display) -> Self {
-        self.0.place = format!("{place}: {}", self.0.place);
-        self
-    }
-}
-
-impl Display for Error {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.place)?;
-        f.write_str(&self.0.due)
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl de::Error for Error {
-    fn custom<T: Display>(why: T) -> Self {
-        Self::new(&why)
-    }
-
-    fn invalid_type(_: Unexpected<'_>, _: &dyn Expected) -> Self {
-        Self::new(&"something else is due")
-    }
-
-    fn invalid_value(_: Unexpected<'_>, _: &dyn Expected) -> Self {
-        Self::new(&"is out of range")
-    }
-
-    // What a struct says if it is not given a field that it needs.
-    fn invalid_length(_: usize, _: &dyn Expected) -> Self {
-        Self::new(&"is missing")
-    }
-}
-
-impl ser::Error for Error {
-    fn custom<T: Display>(why: T) -> Self {
-        Self::new(&why)
-    }
-}
-
-impl From<JsValue> for Error {
-    fn from(_: JsValue) -> Self {
-        Self::new(&"it throws")
-    }
-}
 
 /// A value that is to be read.
 #[derive(Clone, Copy)]

@@ -5,7 +5,8 @@ use js_sys::{Array, BigInt, JsString, Object, Reflect, Uint8Array};
 use serde::ser::{self, Impossible, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::reader::{Error, SIGNED};
+use crate::error::Unconverted as Error;
+use crate::reader::SIGNED;
 
 /// Writes a plain object; what is 64 bits or more becomes a `bigint`.
 ///
