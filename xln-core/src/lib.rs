@@ -17,6 +17,7 @@ pub mod entity;
 pub mod limits;
 pub mod machine;
 pub mod proof;
+mod ratio;
 pub mod route;
 #[cfg(feature = "serde")]
 mod serde_text;

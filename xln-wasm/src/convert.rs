@@ -1,12 +1,16 @@
 //! Hex text, sides and big numbers.
 
+use core::fmt::{self, Formatter};
+
 use alloy_primitives::{I256, U256, hex};
-use js_sys::BigInt;
+use serde::ser::SerializeTupleStruct;
 use serde::{Deserializer, Serialize, Serializer, de};
 use wasm_bindgen::prelude::*;
 use xln_core::types::{Address, EntityId, Hash, HashKind, Side};
 
 use crate::error::{Thrown, coded, invalid};
+use crate::reader::{self, Reader};
+use crate::writer;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r"
@@ -59,23 +63,34 @@ pub fn hash_kind(text: &str) -> Thrown<HashKind> {
 
 /// Reads a plain object.
 pub fn object<T: de::DeserializeOwned>(name: &str, value: JsValue) -> Thrown<T> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| invalid(name, &error))
+    T::deserialize(Reader(&value)).map_err(|error| invalid(name, &error))
 }
 
 /// Writes a plain object; what is 64 bits or more becomes a `bigint`.
 pub fn plain<T: Serialize>(value: &T) -> Thrown<JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
-    value.serialize(&serializer).map_err(|error| coded("cannot_convert", &error))
+    writer::write(value).map_err(|error| coded("cannot_convert", &error))
 }
 
-fn big(text: &str) -> JsValue {
-    // Decimal text of a number is always one.
-    BigInt::new(&JsValue::from_str(text)).map_or(JsValue::UNDEFINED, JsValue::from)
+/// Writes a big number of 256 bits.
+fn wide<S: Serializer>(name: &'static str, value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut big = serializer.serialize_tuple_struct(name, 1)?;
+    big.serialize_field(&hex::encode_prefixed(value.to_be_bytes::<32>()))?;
+    big.end()
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let value: BigInt = serde_wasm_bindgen::preserve::deserialize(deserializer)?;
-    value.to_string(10).map(String::from).map_err(|_| de::Error::custom("no bigint"))
+/// Takes the bytes of a big number.
+struct Wide;
+
+impl de::Visitor<'_> for Wide {
+    type Value = U256;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a bigint")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<U256, E> {
+        U256::try_from_be_slice(bytes).ok_or_else(|| E::custom("256 bits are due"))
+    }
 }
 
 /// `#[serde(with = "u256")]`: a `bigint` that fits 256 bits without sign.
@@ -84,12 +99,12 @@ pub mod u256 {
 
     /// For serde.
     pub fn serialize<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_wasm_bindgen::preserve::serialize(&big(&value.to_string()), serializer)
+        wide(reader::UNSIGNED, value, serializer)
     }
 
     /// For serde.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<U256, D::Error> {
-        text(deserializer)?.parse().map_err(|_| de::Error::custom("outside 0 .. 2^256"))
+        deserializer.deserialize_tuple_struct(reader::UNSIGNED, 0, Wide)
     }
 }
 
@@ -99,11 +114,11 @@ pub mod i256 {
 
     /// For serde.
     pub fn serialize<S: Serializer>(value: &I256, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_wasm_bindgen::preserve::serialize(&big(&value.to_string()), serializer)
+        wide(reader::SIGNED, &value.into_raw(), serializer)
     }
 
     /// For serde.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<I256, D::Error> {
-        I256::from_dec_str(&text(deserializer)?).map_err(|_| de::Error::custom("outside -2^255 .. 2^255"))
+        deserializer.deserialize_tuple_struct(reader::SIGNED, 0, Wide).map(I256::from_raw)
     }
 }

@@ -7,9 +7,11 @@ pub mod delta;
 pub mod error;
 pub mod ids;
 pub mod proof;
+pub mod reader;
 #[cfg(feature = "wallet")]
 pub mod replay;
 #[cfg(feature = "wallet")]
 pub mod state;
 #[cfg(all(feature = "wallet", target_arch = "wasm32"))]
 pub mod wallet;
+pub mod writer;

@@ -2,9 +2,10 @@
 //! (`docs/protocol.md` section 3, "ASCII view").
 
 use alloc::string::String;
-use alloy_primitives::{U256, U512};
+use alloy_primitives::U256;
 
 use super::{Delta, DeltaError, derive_delta, parts};
+use crate::ratio::ratio;
 use crate::types::Side;
 
 /// The narrowest bar: two brackets and one column for each zone.
@@ -89,11 +90,7 @@ fn within(value: U256, size: U256, columns: usize) -> usize {
 
 /// `value * columns / size`, rounded down, exact over the whole range; 0 for an empty zone.
 fn scale(value: U256, columns: usize, size: U256) -> usize {
-    U512::from(value)
-        .checked_mul(U512::from(columns))
-        .and_then(|product| product.checked_div(U512::from(size)))
-        .and_then(|quotient| usize::try_from(quotient).ok())
-        .unwrap_or(0)
+    ratio(value, U256::from(columns), size).and_then(|(quotient, _)| usize::try_from(quotient).ok()).unwrap_or(0)
 }
 
 fn draw(widths: [usize; 3], column: usize, inner: usize) -> String {

@@ -5,6 +5,7 @@ use alloy_primitives::U256;
 use wincode::{SchemaRead, SchemaWrite};
 
 use crate::limits::{MAX_CLAUSES, MAX_PENDING, MAX_PROVIDERS, MAX_TOKENS};
+use crate::ratio::ratio;
 use crate::types::{AMOUNT_BOUND, Address, Hash, HashKind, Side, TokenId, UnixSeconds};
 
 /// The proof body of one subchannel in one state.
@@ -107,9 +108,8 @@ impl SwapItem {
 /// `ceil(fill * want / give)`: the maker's price in its favour. `None` if `give` is 0 or the price passes 128 bits.
 #[must_use]
 pub fn swap_price(fill: u128, give: u128, want: u128) -> Option<u128> {
-    let product = U256::from(fill).checked_mul(U256::from(want))?;
-    let rounded_up = product.checked_add(U256::from(give.checked_sub(1)?))?;
-    u128::try_from(rounded_up.checked_div(U256::from(give))?).ok()
+    let (price, rest) = ratio(U256::from(fill), U256::from(want), U256::from(give))?;
+    u128::try_from(price).ok()?.checked_add(u128::from(!rest.is_zero()))
 }
 
 /// Why a body has no encoding, or bytes are no body.

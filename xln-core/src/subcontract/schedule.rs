@@ -9,6 +9,7 @@ use super::{
     payer_flag, payer_of, pays,
 };
 use crate::proof::bytes::{Reader, time_bytes};
+use crate::ratio::ratio;
 use crate::types::{AMOUNT_BOUND, Side, UnixSeconds};
 
 const CANCELLABLE: u8 = 2;
@@ -101,14 +102,15 @@ impl ScheduleTerms {
             return self.amount;
         }
         let (elapsed, duration) = (U256::from(at.0.saturating_sub(self.start.0)), U256::from(self.duration_s));
-        // The end is later than the start here: the duration is not 0. 128 bits times 41 fit 256.
-        let steps = U256::from(self.steps);
-        let (part, whole) = if self.steps == 0 {
-            (elapsed, duration)
+        // The end is later than the start here: the duration is not 0.
+        let part_of = |whole, part, of| ratio(whole, part, of).map_or(U256::ZERO, |(share, _)| share);
+        let amount = U256::from(self.amount);
+        let vested = if self.steps == 0 {
+            part_of(amount, elapsed, duration)
         } else {
-            (elapsed.saturating_mul(steps).checked_div(duration).unwrap_or(U256::ZERO), steps)
+            let steps = U256::from(self.steps);
+            part_of(amount, part_of(elapsed, steps, duration), steps)
         };
-        let vested = U256::from(self.amount).saturating_mul(part).checked_div(whole).unwrap_or(U256::ZERO);
         u128::try_from(vested).unwrap_or(self.amount).min(self.amount)
     }
 
