@@ -9,12 +9,12 @@ const root = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist/esm');
 const shared = ['errors.js', 'load.js'];
 const entries = {
   'xln-wasm': {
-    bound: 430_000,
+    bound: 350_000,
     goal: 350_000,
     files: ['full/xln_bg.wasm', 'full/xln_bg.js', 'full/api.js', 'web.js', 'index.js', 'store.js', 'websocket.js', ...shared],
   },
   'xln-wasm/lite': {
-    bound: 95_000,
+    bound: 70_000,
     goal: 120_000,
     files: ['lite/xln_bg.wasm', 'lite/xln_bg.js', 'lite/api.js', 'lite-web.js', 'lite.js', ...shared],
   },
