@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use k256::ecdsa::SigningKey;
-use k256::elliptic_curve::point::AffineCoordinates;
+use xln_curve::{Numbers, SecretKey};
 
 use super::signature::Signature;
 use crate::types::{Address, EntityId, EntityIdError, Hash};
@@ -55,7 +54,7 @@ pub enum SecretKeyError {
 /// A key in memory. Signatures are deterministic (RFC 6979), the key is wiped when dropped, and `Debug` shows the entity.
 #[derive(Clone)]
 pub struct LocalSigner {
-    key: SigningKey,
+    key: SecretKey,
     address: Address,
     entity: EntityId,
 }
@@ -66,13 +65,8 @@ impl LocalSigner {
     /// # Errors
     /// [`SecretKeyError::OutOfRange`] for zero or a value not below the order of the group.
     pub fn new(secret: &[u8; 32]) -> Result<Self, SecretKeyError> {
-        let key = SigningKey::from_slice(secret).map_err(|_| SecretKeyError::OutOfRange)?;
-        let point = key.verifying_key().as_affine();
-        let mut coordinates = [0; 64];
-        let (x, y) = coordinates.split_at_mut(32);
-        x.copy_from_slice(&point.x());
-        y.copy_from_slice(&point.y());
-        let address = super::address_of(&coordinates);
+        let key = SecretKey::new(secret).ok_or(SecretKeyError::OutOfRange)?;
+        let address = super::address_of(&key.public().coordinates());
         Ok(Self { key, address, entity: EntityId::account(address)? })
     }
 
@@ -87,14 +81,13 @@ impl LocalSigner {
     /// # Errors
     /// [`SignError::Unrepresentable`], practically never.
     pub fn sign_digest(&self, digest: &Hash) -> Result<Signature, SignError> {
-        let (ecdsa, id) = self.key.sign_prehash_recoverable(&digest.0);
-        if id.is_x_reduced() {
-            return Err(SignError::Unrepresentable);
-        }
+        let Numbers { r, s, y_is_odd } = self.key.sign(&digest.0).ok_or(SignError::Unrepresentable)?;
         let mut bytes = [0; 64];
-        bytes.copy_from_slice(&ecdsa.to_bytes());
+        let (low, high) = bytes.split_at_mut(32);
+        low.copy_from_slice(&r);
+        high.copy_from_slice(&s);
         // The lower half of the order is below 2^255, so that the top bit of s is free for the parity.
-        if let (true, Some(top)) = (id.is_y_odd(), bytes.get_mut(32)) {
+        if let (true, Some(top)) = (y_is_odd, bytes.get_mut(32)) {
             *top |= 0x80;
         }
         Ok(Signature::compact(bytes))
