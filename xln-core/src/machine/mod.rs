@@ -224,16 +224,16 @@ impl Machine {
             let tip = channel.tip();
             channel.check_loaded(&entity, peer, &self.instruments)?;
             tip.state.check_with(&self.instruments)?;
-            // Also of what is in flight: it becomes agreed by a signature over the commitment, without another look at the state.
+            // Also of what is in flight: it becomes agreed by the peer's signature, without another look at the state or at one's own.
             for signed in channel.live() {
                 if Commitment::of(&signed.state)? != signed.commitment {
                     return Err(RestoreError::WrongCommitment);
                 }
-            }
-            for side in [Side::Left, Side::Right] {
-                if let Some(signature) = tip.signature(side) {
-                    let (entity, digest) = (&tip.state.pair.entity(side), &tip.commitment.digest);
-                    self.verifier.verify(&Claim { entity, digest, signature, permission: Permission::States })?;
+                for side in [Side::Left, Side::Right] {
+                    if let Some(signature) = signed.signature(side) {
+                        let (entity, digest) = (&signed.state.pair.entity(side), &signed.commitment.digest);
+                        self.verifier.verify(&Claim { entity, digest, signature, permission: Permission::States })?;
+                    }
                 }
             }
         }
